@@ -1,0 +1,70 @@
+// A unit of work as the journal holds it (DESIGN, "Words").
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compare/observation.h"
+#include "protocol/session_tracker.h"
+
+namespace pgparity::shadow {
+
+using protocol::Stamp;
+
+// [lo, hi] contains the instant at which the unit took effect (DESIGN, "Ordering").
+struct Interval {
+  Stamp lo = 0, hi = 0;
+  bool Overlaps(const Interval& other) const { return lo <= other.hi && other.lo <= hi; }
+};
+
+enum class UnitEnd : uint8_t { committed, rolled_back, prepared, committed_prepared, rolled_back_prepared, in_doubt };
+
+struct Statement {
+  std::string sql;
+  protocol::QueryProtocol protocol = protocol::QueryProtocol::simple;
+  protocol::TransactionCommand transaction_command = protocol::TransactionCommand::none;
+  protocol::BoundParameters parameters;
+  int32_t max_rows = 0;
+  bool continues_portal = false;
+  bool known_text = true;
+  Stamp sent = 0, done = 0;
+  bool copy_in = false;
+  std::string copy_data;        // COPY FROM STDIN: the bodies of the client's CopyData, joined
+  bool copy_continues = false;  // more copy data of the same statement follows in the next Statement; no observation yet
+  compare::Observation primary;
+};
+
+// Session state that changes meaning: setting name (lower case) -> value as SET would take it.
+using Settings = std::map<std::string, std::string>;
+
+struct UnitHeader {
+  uint64_t ordinal = 0;         // 1, 2, 3, ... in completion order, over the life of a data directory
+  uint64_t session = 0;         // unique over the life of a data directory
+  std::string user, database, application;
+  Settings settings;            // at the unit's begin
+  Interval interval;
+  Stamp key = 0;                // order key
+  UnitEnd end = UnitEnd::committed;
+  bool explicit_block = false;  // began with BEGIN; its replies were all read before COMMIT was sent
+  bool late = false;            // its key was below a watermark already given out, and was raised: order unproved
+  std::string gid;              // of PREPARE TRANSACTION and its end
+  Stamp wall_offset = 0;        // wall-clock nanoseconds since 1970 = stamp + wall_offset (modulo 2^64)
+};
+
+// A unit held in memory whole: a part list of one. Larger ones are read part by part.
+struct Unit {
+  UnitHeader header;
+  std::vector<Statement> statements;
+};
+
+// Encodes for the journal; see the format at the head of unit.cc.
+std::string EncodeHeader(const UnitHeader& header);
+absl::StatusOr<UnitHeader> DecodeHeader(std::string_view bytes);
+void EncodeStatement(const Statement& statement, std::string* out);
+absl::StatusOr<std::vector<Statement>> DecodeStatements(std::string_view bytes);
+
+}  // namespace pgparity::shadow
