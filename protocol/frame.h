@@ -19,10 +19,10 @@ using Stamp = uint64_t;
 struct Frame {
   char tag = 0;
   std::string_view body;
-  Stamp first = 0;            // stamp of the piece that held the frame's first byte
-  Stamp last = 0;             // stamp of the piece that completed it
-  bool truncated = false;     // the body was larger than the reader's limit, and is empty
-  uint64_t wire_length = 0;   // bytes on the wire, tag and length word included
+  Stamp first = 0;           // stamp of the piece that held the frame's first byte
+  Stamp last = 0;            // stamp of the piece that completed it
+  bool truncated = false;    // the body was larger than the reader's limit, and is empty
+  uint64_t wire_length = 0;  // bytes on the wire, tag and length word included
 };
 
 // Reassembles frames from the pieces of one direction of a session, after login (every message has
@@ -47,12 +47,19 @@ class FrameReader {
   void Reset();
 
  private:
+  absl::StatusOr<std::optional<Frame>> Take(Frame frame);
+  std::optional<Frame> Keep();  // moves an unfinished frame's bytes into partial_
+  bool Fill(uint64_t size);     // grows partial_ to `size`; false when the input ends before
+  std::optional<Frame> BeginSkip(const Frame& frame);
+  std::optional<Frame> Skip();
+
   const size_t max_body_;
-  std::string_view input_;   // the unread rest of the last Push
-  std::string partial_;      // a frame whose end has not come yet, from its tag on
-  std::string frame_;        // owns the body of a frame that lay in several pieces
-  uint64_t skip_ = 0;        // bytes of an oversized frame still to drop
-  Frame skipped_;            // that frame, reported once it has passed
+  std::string_view input_;  // the unread rest of the last Push
+  std::string partial_;     // a frame whose end has not come yet, from its tag on
+  std::string frame_;       // owns the body of a frame that lay in several pieces
+  std::string carried_;     // owns the input when Push came before the last one was read out
+  uint64_t skip_ = 0;       // bytes of an oversized frame still to drop
+  Frame skipped_;           // that frame, reported once it has passed
   Stamp input_stamp_ = 0;
   Stamp partial_stamp_ = 0;
   absl::Status error_;
