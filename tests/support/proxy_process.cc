@@ -70,6 +70,12 @@ std::optional<boost::json::value> Parse(const std::string& text) {
   return value;
 }
 
+// Where rings are put: tools/test removes what a crashed test left there.
+std::string RingBase() {
+  const char* directory = std::getenv("PGPARITY_TEST_RING_DIR");
+  return directory == nullptr ? "/dev/shm/" : std::string(directory) + "/";
+}
+
 }  // namespace
 
 std::string PgparityBinary() {
@@ -131,7 +137,7 @@ std::string ReportJson::Summary() const {
 ProxyProcess::ProxyProcess(ProxyOptions options)
     : options_(std::move(options)),
       data_dir_(options_.data_dir.empty() ? dir_.Path("state") : options_.data_dir),
-      ring_dir_("/dev/shm/" + std::filesystem::path(dir_.path()).filename().string()),
+      ring_dir_(RingBase() + std::filesystem::path(dir_.path()).filename().string()),
       log_path_(dir_.Path("log")),
       port_(FreePort()),
       admin_port_(FreePort()) {
