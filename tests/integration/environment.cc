@@ -105,4 +105,25 @@ void ExpectEqualTables(const DatabasePair& pair, const std::vector<std::string>&
   EXPECT_EQ(expected, TableDigests(pair.ShadowUrl(), leave_out));
 }
 
+RunResult RunProgram(const std::string& name, const std::vector<std::string>& arguments) {
+  ChildOptions options;
+  options.argv = {PostgresProgram(name)};
+  options.argv.insert(options.argv.end(), arguments.begin(), arguments.end());
+  return RunCommand(std::move(options), std::chrono::minutes(3));
+}
+
+RunResult RunPgbench(const std::vector<std::string>& arguments) {
+  return RunProgram("pgbench", arguments);
+}
+
+bool WaitForScalar(const std::string& url, const std::string& sql, const std::string& expected) {
+  LibpqClient client(url);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
+  while (std::chrono::steady_clock::now() < deadline) {
+    if (client.Query(sql).Scalar() == expected) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  }
+  return false;
+}
+
 }  // namespace pgparity::support

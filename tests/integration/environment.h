@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "tests/support/postgres_cluster.h"
 #include "tests/support/proxy_process.h"
@@ -39,5 +40,12 @@ std::string TableDigests(const std::string& url, const std::vector<std::string>&
 
 // TableDigests of both sides of the pair are equal.
 void ExpectEqualTables(const DatabasePair& pair, const std::vector<std::string>& leave_out = {});
+
+// Runs PostgreSQL's pgbench, or another of its programs, to its end.
+RunResult RunPgbench(const std::vector<std::string>& arguments);
+RunResult RunProgram(const std::string& name, const std::vector<std::string>& arguments);
+
+// Waits until the query's first cell is `expected`; false after a minute.
+bool WaitForScalar(const std::string& url, const std::string& sql, const std::string& expected);
 
 }  // namespace pgparity::support

@@ -109,12 +109,7 @@ RawClient::RawClient(int port) {
 
 RawClient::RawClient(int port, const std::string& database, const std::string& user)
     : RawClient(port) {
-  std::string body;
-  WireWriter(&body).Int32(0x30000);
-  body += Strings({"user", user, "database", database, "application_name", "raw client", ""});
-  std::string packet;
-  protocol::AppendMessage(&packet, 0, body);
-  Send(packet);
+  Send(StartupPacket(user, database));
   ReadUntil('Z');
 }
 
@@ -173,6 +168,15 @@ std::string RawClient::ReadBytes(size_t count, int limit_ms) {
   std::string bytes = buffer_.substr(0, count);
   buffer_.erase(0, bytes.size());
   return bytes;
+}
+
+std::string StartupPacket(const std::string& user, const std::string& database) {
+  std::string body;
+  WireWriter(&body).Int32(0x30000);
+  body += Strings({"user", user, "database", database, "application_name", "raw client", ""});
+  std::string packet;
+  protocol::AppendMessage(&packet, 0, body);
+  return packet;
 }
 
 std::string ErrorField(const std::string& body, char code) {

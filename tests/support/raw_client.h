@@ -70,6 +70,9 @@ class RawClient {
   std::string buffer_;
 };
 
+// The first packet of a connection.
+std::string StartupPacket(const std::string& user, const std::string& database);
+
 // A field of an ErrorResponse body by its code, such as 'C' for the SQLSTATE.
 std::string ErrorField(const std::string& body, char code);
 
