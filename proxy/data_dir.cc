@@ -1,0 +1,97 @@
+#include "proxy/data_dir.h"
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstring>
+#include <fstream>
+#include <string_view>
+
+#include "protocol/text.h"
+
+namespace pgparity::proxy {
+
+using protocol::StrCat;
+
+namespace {
+
+constexpr char kVersion[] = "pgparity data directory 1";
+
+std::string ReadLine(const std::string& path) {
+  std::ifstream file(path);
+  std::string line;
+  std::getline(file, line);
+  return line;
+}
+
+absl::Status WriteLine(const std::string& path, std::string_view line) {
+  std::ofstream file(path, std::ios::trunc);
+  file << line << "\n";
+  file.flush();
+  if (!file) return absl::UnavailableError(StrCat("cannot write ", path, ": ", strerror(errno)));
+  return absl::OkStatus();
+}
+
+bool Exists(const std::string& path) { return access(path.c_str(), F_OK) == 0; }
+
+}  // namespace
+
+absl::Status CheckDataDir(const std::string& path) {
+  if (!Exists(path)) {
+    return absl::NotFoundError(StrCat(
+        path, ": no such directory; give the --data-dir that `pgparity serve` was started with"));
+  }
+  const std::string version = ReadLine(path + "/VERSION");
+  if (version.empty()) {
+    return absl::FailedPreconditionError(
+        StrCat(path, ": not a pgparity data directory (it has no VERSION file)"));
+  }
+  if (version != kVersion) {
+    return absl::FailedPreconditionError(
+        StrCat(path, ": is \"", version, "\", and this pgparity reads \"", kVersion,
+               "\"; use the version that made it, or an empty directory"));
+  }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Take(const std::string& path) {
+  if (mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::PermissionDeniedError(
+        StrCat("cannot make the data directory ", path, ": ", strerror(errno)));
+  }
+  const std::string lock_path = path + "/lock";
+  const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+  if (fd < 0) {
+    return absl::PermissionDeniedError(
+        StrCat("cannot write in the data directory ", path, ": ", strerror(errno)));
+  }
+  std::unique_ptr<DataDir> dir(new DataDir(path, fd));
+  if (flock(fd, LOCK_EX | LOCK_NB) != 0) {
+    return absl::FailedPreconditionError(
+        StrCat("the data directory ", path, " is in use by another pgparity (process ",
+               ReadLine(lock_path), "); stop it, or use another --data-dir"));
+  }
+  if (Exists(path + "/VERSION") || Exists(path + "/journal")) {
+    if (absl::Status status = CheckDataDir(path); !status.ok()) return status;
+  } else if (absl::Status status = WriteLine(path + "/VERSION", kVersion); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = WriteLine(lock_path, StrCat(getpid())); !status.ok()) return status;
+  dir->unclean_ = Exists(path + "/running");
+  if (absl::Status status = WriteLine(path + "/running", StrCat(getpid())); !status.ok())
+    return status;
+  if (mkdir(dir->journal_dir().c_str(), 0700) != 0 && errno != EEXIST) {
+    return absl::PermissionDeniedError(
+        StrCat("cannot make ", dir->journal_dir(), ": ", strerror(errno)));
+  }
+  return dir;
+}
+
+DataDir::~DataDir() { close(lock_fd_); }
+
+void DataDir::MarkClean() { unlink((path_ + "/running").c_str()); }
+
+}  // namespace pgparity::proxy

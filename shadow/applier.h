@@ -1,0 +1,145 @@
+// The applier: takes units in order from the sequencer, runs them on the store, gives both
+// observations to the judge. One thread, which owns everything in here; the public methods may be
+// called from any thread.
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <set>
+#include <string>
+#include <thread>
+
+#include "absl/time/time.h"
+#include "compare/mutex.h"
+#include "compare/parity_log.h"
+#include "shadow/judge.h"
+#include "shadow/plan.h"
+#include "shadow/reader_pool.h"
+#include "shadow/sequencer.h"
+#include "shadow/store.h"
+
+namespace pgparity::shadow {
+
+enum class ApplierState : uint8_t { starting, shadowing, catching_up, degraded, stopped };
+std::string_view StateName(ApplierState state);  // as `ctl status` spells it
+
+struct ApplierOptions {
+  size_t window = 64;  // units in flight on the write lane
+  size_t snapshot_lanes = 1;
+  PlannerOptions planner;
+  JudgeOptions judge;
+  absl::Duration catching_up_after = absl::Seconds(5);  // of lag
+};
+
+// What the capture side has published: valid for whoever has read the journal to `journal_end`.
+struct LivePoint {
+  Stamp watermark = 0, settled = 0;
+  Position journal_end = 0;
+};
+
+struct ApplierHooks {
+  std::function<LivePoint()> live_point;   // thread-safe
+  std::function<Stamp()> now;              // the stamp clock
+  std::function<uint64_t()> last_ordinal;  // of the newest unit journalled; thread-safe
+  std::function<void(Position)>
+      release;  // the journal before this is not needed any more; thread-safe
+  // A newer catalog of the primary, or an error (no credentials, unreachable).
+  std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
+  // Called once, on the first connection to the shadow, before anything is applied.
+  std::function<void(bool first_start)> on_first_connect;
+  std::function<void(std::string_view line)> log_info, log_warning;
+};
+
+struct ApplierStatus {
+  ApplierState state = ApplierState::starting;
+  uint64_t lag_units = 0;
+  double lag_seconds = 0;
+  uint64_t applied = 0;
+  std::string trouble;  // why degraded, one line
+};
+
+class Applier {
+ public:
+  // `journal_dir` is read by a reader of its own; `store`, `log` outlive the applier.
+  Applier(ApplierOptions options, ApplierHooks hooks, std::string journal_dir, Store* store,
+          compare::ParityLog* log);
+  ~Applier();
+
+  absl::Status Start();
+  void Stop();
+  // There may be something new in the journal or among the read results.
+  void Wake();
+  ApplierStatus status() const;
+  // Waits until everything journalled before `end` has been applied, compared and settled.
+  absl::Status WaitFor(Position end, absl::Duration timeout);
+
+ private:
+  struct Settlement {
+    Stamp settled, published;
+  };
+
+  void Run();
+  absl::Status EnsureConnected();
+  absl::Status FirstConnected(const Progress& progress);
+  void Reconnected(const Progress& progress);
+  // Submits what can be submitted, collects what is done. True if something moved.
+  absl::StatusOr<bool> Round();
+  absl::StatusOr<std::optional<Plan>> NextPlan();
+  absl::Status Dispatch(Plan plan);
+  absl::Status DispatchRead(Plan plan);
+  absl::Status RunAlone(const Plan& plan);
+  absl::Status CollectSome(absl::Duration timeout);
+  absl::Status DrainWindow();
+  void TakeReadResults();
+  void ReloadCatalogs();
+  void ReadFailed(const Plan& plan, const absl::Status& why);
+  void Done(const Plan& plan);
+  // Every unit with a key below `handed_on` has been planned.
+  void SettleUpTo(Stamp handed_on);
+  void Housekeeping(bool idle);
+  absl::Status SaveIdleProgress();
+  Position SettledPosition() const;
+  void PublishStatus(Position settled_to);
+  void Degrade(const absl::Status& why);
+  void WaitForWork(absl::Duration at_most);
+
+  const ApplierOptions options_;
+  const ApplierHooks hooks_;
+  const std::string journal_dir_;
+  Store* const store_;
+  compare::ParityLog* const log_;
+
+  std::unique_ptr<JournalReader> reader_;
+  std::unique_ptr<Sequencer> sequencer_;
+  Planner planner_;
+  Judge judge_;
+  std::unique_ptr<ReaderPool> readers_;
+  std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
+  bool connected_ = false;
+  std::multiset<Position> reads_out_;  // first positions of the units that readers hold
+  std::deque<Plan> window_;            // submitted, in order
+  std::deque<Plan> again_;             // to be run before anything new, in order
+  bool first_of_again_alone_ = false;  // it failed in the window
+  std::deque<Settlement> settlements_;
+  Progress handed_on_;  // of the newest unit taken from the sequencer
+  Progress saved_;      // as the shadow has it
+  uint64_t ordinal_done_ = 0, applied_ = 0;
+  Stamp key_done_ = 0;
+  absl::Duration backoff_ = absl::ZeroDuration();
+  absl::Time next_housekeeping_ = absl::InfinitePast(), next_soak_ = absl::InfinitePast();
+  std::string trouble_;
+
+  mutable Mutex mutex_;
+  std::condition_variable_any changed_;
+  bool work_ ABSL_GUARDED_BY(mutex_) = false;
+  ApplierStatus published_ ABSL_GUARDED_BY(mutex_);
+  Position settled_to_ ABSL_GUARDED_BY(mutex_) =
+      0;  // everything before it is applied, compared and settled
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace pgparity::shadow

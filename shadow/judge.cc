@@ -1,0 +1,292 @@
+#include "shadow/judge.h"
+
+#include <algorithm>
+
+#include "protocol/text.h"
+
+namespace pgparity::shadow {
+
+using compare::Class;
+using compare::Comparison;
+using compare::Counter;
+
+namespace {
+
+std::string NameOf(const TableName& table, const Catalog& primary,
+                   const std::vector<std::string>& path) {
+  const CatalogTable* known = primary.FindTable(table.schema, table.name, path);
+  if (known != nullptr) return known->QualifiedName();
+  return table.schema.empty() ? table.name : protocol::StrCat(table.schema, ".", table.name);
+}
+
+std::vector<std::string> NamesOf(const std::vector<TableName>& tables) {
+  std::vector<std::string> names;
+  for (const TableName& table : tables) {
+    std::string name = table.schema.empty() || table.schema == "public"
+                           ? table.name
+                           : protocol::StrCat(table.schema, ".", table.name);
+    if (std::find(names.begin(), names.end(), name) == names.end())
+      names.push_back(std::move(name));
+  }
+  return names;
+}
+
+protocol::TextSettings TextSettingsOf(const Settings& settings) {
+  protocol::TextSettings text;
+  auto take = [&settings](const char* name, std::string* into) {
+    auto found = settings.find(name);
+    if (found != settings.end()) *into = found->second;
+  };
+  take("datestyle", &text.date_style);
+  take("intervalstyle", &text.interval_style);
+  take("timezone", &text.time_zone);
+  take("bytea_output", &text.bytea_output);
+  return text;
+}
+
+bool AlreadyExists(const compare::Observation& shadow_side) {
+  if (shadow_side.kind != compare::Observation::Kind::error) return false;
+  const std::string sqlstate = compare::DecodeErrorFields(shadow_side.error).sqlstate;
+  // duplicate_table, _column, _object, _schema, _function, _database, and undefined ones for a
+  // DROP.
+  for (const char* code :
+       {"42P07", "42701", "42710", "42P06", "42723", "42P16", "42P01", "42703", "42704", "3F000"}) {
+    if (sqlstate == code) return true;
+  }
+  return false;
+}
+
+bool SameTable(const CatalogTable* a, const CatalogTable* b) {
+  if (a == nullptr || b == nullptr) return a == b;
+  auto same_column = [](const CatalogColumn& x, const CatalogColumn& y) {
+    return x.name == y.name && x.type_name == y.type_name && x.not_null == y.not_null;
+  };
+  return a->kind == b->kind && a->columns.size() == b->columns.size() &&
+         std::is_permutation(a->columns.begin(), a->columns.end(), b->columns.begin(), same_column);
+}
+
+std::string AdviceFor(const Comparison& comparison, const compare::Observation* shadow_side) {
+  using compare::Kind;
+  const std::string sqlstate =
+      shadow_side != nullptr && shadow_side->kind == compare::Observation::Kind::error
+          ? compare::DecodeErrorFields(shadow_side->error).sqlstate
+          : "";
+  if (sqlstate == "42501")
+    return "the shadow's role may not do this: grant it, or map the client to another role";
+  if (sqlstate == "42P01" || sqlstate == "42703")
+    return "the shadow's schema lacks what the primary has: migrate it";
+  if (sqlstate == "23505")
+    return "the shadow holds a row, or a unique index, that the primary does not";
+  if (sqlstate == "23514")
+    return "the shadow has a CHECK constraint that the primary does not, or other data";
+  switch (comparison.kind) {
+    case Kind::missing_error:
+      return "the primary enforces something that the shadow does not: compare constraints, "
+             "indexes and triggers";
+    case Kind::shadow_error:
+      return "the shadow refuses what the primary accepts: compare constraints, triggers, types "
+             "and privileges";
+    case Kind::row_count:
+      return "the two sides hold different rows: compare the table's contents by key";
+    case Kind::shape:
+      return "the two sides' columns differ: compare the table definitions";
+    default:
+      return "compare the rows in question on both sides, then triggers, defaults and settings "
+             "that change values";
+  }
+}
+
+}  // namespace
+
+void Judge::Planned(const Plan& plan) {
+  const UnitHeader& header = plan.unit->unit->header;
+  overlaps_.Note(plan.unit->ref.position, header.interval, plan.writes);
+}
+
+void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view detail) {
+  const UnitHeader& header = plan.unit->unit->header;
+  const Stamp at = header.interval.hi + header.wall_offset;
+  log_->Gap(reason, detail, static_cast<int64_t>(at / 1000));
+}
+
+void Judge::CountUnit(const Plan& plan) {
+  const UnitHeader& header = plan.unit->unit->header;
+  log_->Add(Counter::units_seen, 1);
+  if (header.end == UnitEnd::in_doubt) {
+    log_->Add(Counter::units_in_doubt, 1);
+  } else if (plan.unit->finish == PlannedUnit::Finish::roll_back) {
+    log_->Add(Counter::units_rolled_back, 1);
+  } else if (plan.read_only || plan.unit->lane == PlannedUnit::Lane::nothing) {
+    log_->Add(Counter::units_read_only, 1);
+  } else {
+    log_->Add(Counter::units_applied, 1);
+  }
+}
+
+void Judge::Record(const Plan& plan, size_t index, Class cls, std::string_view reason,
+                   const Comparison& comparison, uint64_t shadow_us) {
+  const Statement& statement = plan.unit->unit->statements[index];
+  const Analysis& analysis = *plan.verdicts[index].analysis;
+  compare::StatementRecord record;
+  record.fingerprint = analysis.fingerprint;
+  record.shape = analysis.shape;
+  record.cls = cls;
+  record.reason = reason;
+  record.tables_read = NamesOf(analysis.reads);
+  record.tables_written = NamesOf(analysis.writes);
+  record.primary_us = statement.primary.duration_us;
+  record.shadow_us = shadow_us;
+  record.position = plan.unit->ref.position;
+  record.comparison = comparison;
+  record.statement = statement.sql;
+  const std::string advice = comparison.equal() ? "" : AdviceFor(comparison, nullptr);
+  record.advice = advice;
+  log_->Record(record);
+}
+
+void Judge::RecordUncompared(const Plan& plan, size_t index, std::string_view reason) {
+  Record(plan, index, Class::not_compared, reason, {}, 0);
+}
+
+std::string Judge::Excuse(const Plan& plan, size_t index) const {
+  const Analysis& analysis = *plan.verdicts[index].analysis;
+  if (analysis.limit_without_order) return "limit-without-order";
+  if (analysis.unordered_aggregate) return "unordered-aggregate";
+  return "";
+}
+
+bool Judge::ReconciledDdl(const Plan& plan, size_t index, const Comparison& comparison,
+                          const compare::Observation& shadow_side, const Catalog& primary,
+                          const Catalog& shadow) const {
+  const Analysis& analysis = *plan.verdicts[index].analysis;
+  if (options_.ddl != DdlMode::reconcile || analysis.kind != StatementKind::ddl ||
+      comparison.kind != compare::Kind::shadow_error || !AlreadyExists(shadow_side)) {
+    return false;
+  }
+  const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, shadow).search_path;
+  return std::all_of(analysis.writes.begin(), analysis.writes.end(), [&](const TableName& table) {
+    return SameTable(primary.FindTable(table.schema, table.name, path),
+                     shadow.FindTable(table.schema, table.name, path));
+  });
+}
+
+void Judge::CompareStatement(const Plan& plan, size_t index,
+                             const compare::Observation& shadow_side,
+                             const std::shared_ptr<const Catalog>& primary,
+                             const std::shared_ptr<const Catalog>& shadow) {
+  const Unit& unit = *plan.unit->unit;
+  const Statement& statement = unit.statements[index];
+  const StatementVerdict& verdict = plan.verdicts[index];
+  if (statement.primary.kind == compare::Observation::Kind::portal_suspended) {
+    return RecordUncompared(plan, index, "partial-fetch");
+  }
+  const PlannedStatement& planned = plan.unit->statements[index];
+  compare::CompareOptions options;
+  options.ordered = verdict.analysis->ordered;
+  options.frozen_time = planned.shadow.frozen_time;
+  options.time_tolerance_us = options_.time_tolerance_us;
+  options.ignored = planned.shadow.ignored;
+  options.primary_types = primary.get();
+  options.shadow_types = shadow.get();
+  options.settings = TextSettingsOf(unit.header.settings);
+  Comparison comparison = compare::Compare(statement.primary, shadow_side, options);
+  if (comparison.equal() && comparison.incomplete)
+    return RecordUncompared(plan, index, "large-result");
+  if (comparison.equal()) {
+    return Record(plan, index, Class::match, "", comparison, shadow_side.duration_us);
+  }
+  if (!verdict.volatile_reason.empty()) {
+    return Record(plan, index, Class::volatile_value, verdict.volatile_reason, comparison,
+                  shadow_side.duration_us);
+  }
+  if (ReconciledDdl(plan, index, comparison, shadow_side, *primary, *shadow)) {
+    return Record(plan, index, Class::match, "", {}, shadow_side.duration_us);
+  }
+  if (const std::string excuse = Excuse(plan, index); !excuse.empty())
+    return RecordUncompared(plan, index, excuse);
+  Mismatch mismatch{plan, index, std::move(comparison), shadow_side.duration_us, {}, {}};
+  mismatch.interval = {std::min(statement.sent, unit.header.interval.lo), unit.header.interval.hi};
+  mismatch.touched = Touches(statement, *verdict.analysis, ContextOf(unit, *primary, *shadow));
+  mismatches_.push_back(std::move(mismatch));
+}
+
+void Judge::Outcome(const Plan& plan, const UnitOutcome& outcome,
+                    std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow) {
+  CountUnit(plan);
+  const UnitHeader& header = plan.unit->unit->header;
+  const bool took_effect =
+      header.end != UnitEnd::rolled_back && header.end != UnitEnd::rolled_back_prepared;
+  std::vector<const compare::Observation*> observed(plan.verdicts.size(), nullptr);
+  for (const StatementOutcome& statement : outcome.statements)
+    observed[statement.index] = &statement.shadow;
+  for (size_t i = 0; i < plan.verdicts.size(); ++i) {
+    const StatementVerdict& verdict = plan.verdicts[i];
+    if (!verdict.gap.empty() && took_effect) {
+      GapOf(plan, verdict.gap, verdict.analysis->shape);
+    }
+    if (verdict.transaction_control) continue;
+    log_->Add(Counter::statements_seen, 1);
+    if (!verdict.not_compared.empty()) {
+      RecordUncompared(plan, i, verdict.not_compared);
+    } else if (observed[i] == nullptr) {
+      RecordUncompared(plan, i, "not-run");
+    } else {
+      CompareStatement(plan, i, *observed[i], primary, shadow);
+    }
+    const bool unseen = plan.unit->statements[i].shadow.unseen_generated_key;
+    if (unseen && took_effect && verdict.gap.empty() && !verdict.analysis->writes.empty()) {
+      const RowAccess table{NameOf(verdict.analysis->writes.front(), *primary,
+                                   ContextOf(*plan.unit->unit, *primary, *shadow).search_path),
+                            std::nullopt};
+      if (overlaps_.Overlapped(plan.unit->ref.position, header.interval, {table})) {
+        GapOf(plan, "generated-key-unseen", table.table);
+      }
+    }
+  }
+  if (!outcome.commit_error.has_value() || plan.verdicts.empty()) return;
+  // The shadow refused the whole unit at its commit: said of the unit's last statement.
+  Comparison refused;
+  refused.kind = compare::Kind::shadow_error;
+  refused.what = protocol::StrCat("the shadow refused the COMMIT with SQLSTATE ",
+                                  compare::DecodeErrorFields(outcome.commit_error->error).sqlstate);
+  size_t last = plan.verdicts.size() - 1;
+  while (last > 0 && plan.verdicts[last].transaction_control) --last;
+  Record(plan, last, Class::divergent, "", refused, 0);
+}
+
+void Judge::OutcomeUnknown(const Plan& plan, std::string_view reason) {
+  CountUnit(plan);
+  for (size_t i = 0; i < plan.verdicts.size(); ++i) {
+    if (plan.verdicts[i].transaction_control) continue;
+    log_->Add(Counter::statements_seen, 1);
+    RecordUncompared(plan, i, reason);
+  }
+}
+
+std::optional<Position> Judge::OldestUnsettled() const {
+  std::optional<Position> oldest;
+  for (const Mismatch& mismatch : mismatches_) {
+    const Position first = mismatch.plan.unit->ref.first();
+    if (!oldest || first < *oldest) oldest = first;
+  }
+  return oldest;
+}
+
+void Judge::Settle(Stamp settled) {
+  // In the order of the units' keys, so that the first to be decided is the first cause.
+  while (!mismatches_.empty() && mismatches_.front().interval.hi < settled) {
+    const Mismatch& mismatch = mismatches_.front();
+    const bool overlapped =
+        overlaps_.Overlapped(mismatch.plan.unit->ref.position, mismatch.interval, mismatch.touched);
+    Record(mismatch.plan, mismatch.index, overlapped ? Class::ambiguous : Class::divergent,
+           overlapped ? "overlapping-writes" : "", mismatch.comparison, mismatch.shadow_us);
+    mismatches_.pop_front();
+  }
+  // An hour of stamps is longer than any mismatch waits; the index also has a bound of its own.
+  constexpr Stamp kHour = 3'600'000'000'000;
+  const Stamp oldest =
+      mismatches_.empty() ? settled : std::min(settled, mismatches_.front().interval.lo);
+  overlaps_.Forget(oldest > kHour ? oldest - kHour : 0);
+}
+
+}  // namespace pgparity::shadow

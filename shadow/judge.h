@@ -1,0 +1,71 @@
+// Compares the two observations of each statement, classifies what differs, and writes the parity
+// log.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "compare/parity_log.h"
+#include "shadow/overlap.h"
+#include "shadow/plan.h"
+#include "shadow/store.h"
+
+namespace pgparity::shadow {
+
+struct JudgeOptions {
+  DdlMode ddl = DdlMode::replay;
+  int64_t time_tolerance_us = 1'000'000;
+};
+
+// Belongs to the applier's thread.
+class Judge {
+ public:
+  Judge(JudgeOptions options, compare::ParityLog* log) : options_(options), log_(log) {}
+
+  // A unit was taken out of the sequence: its writes are known from here on.
+  void Planned(const Plan& plan);
+  // Its outcome on the shadow. `primary` and `shadow` as they were when it was planned.
+  void Outcome(const Plan& plan, const UnitOutcome& outcome, std::shared_ptr<const Catalog> primary,
+               std::shared_ptr<const Catalog> shadow);
+  // It was applied, and what the shadow answered is not known (the connection went in between).
+  void OutcomeUnknown(const Plan& plan, std::string_view reason);
+
+  // Decides the mismatches whose overlapping units are all known: those that end before `settled`.
+  void Settle(Stamp settled);
+  // First position of the oldest unit with a mismatch that is not decided yet.
+  std::optional<Position> OldestUnsettled() const;
+
+ private:
+  struct Mismatch {
+    Plan plan;
+    size_t index;
+    compare::Comparison comparison;
+    uint64_t shadow_us;
+    Interval interval;
+    std::vector<RowAccess> touched;
+  };
+
+  void CountUnit(const Plan& plan);
+  void RecordUncompared(const Plan& plan, size_t index, std::string_view reason);
+  void CompareStatement(const Plan& plan, size_t index, const compare::Observation& shadow_side,
+                        const std::shared_ptr<const Catalog>& primary,
+                        const std::shared_ptr<const Catalog>& shadow);
+  void Record(const Plan& plan, size_t index, compare::Class cls, std::string_view reason,
+              const compare::Comparison& comparison, uint64_t shadow_us);
+  // Whether a difference is explained by what the statement asks for; a reason code, or "".
+  std::string Excuse(const Plan& plan, size_t index) const;
+  bool ReconciledDdl(const Plan& plan, size_t index, const compare::Comparison& comparison,
+                     const compare::Observation& shadow_side, const Catalog& primary,
+                     const Catalog& shadow) const;
+  void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
+
+  const JudgeOptions options_;
+  compare::ParityLog* log_;
+  OverlapIndex overlaps_;
+  std::deque<Mismatch> mismatches_;
+};
+
+}  // namespace pgparity::shadow

@@ -1,0 +1,38 @@
+// Which units wrote what, and when: whether another unit's interval overlaps and it writes a row
+// that is touched (DESIGN, "Values and effects": part one of the rule for `ambiguous`).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shadow/rewrite.h"
+#include "shadow/sequencer.h"
+
+namespace pgparity::shadow {
+
+// Belongs to the applier's thread.
+class OverlapIndex {
+ public:
+  // Units come in the order of their keys, which is the order of their intervals' ends.
+  void Note(Position unit, const Interval& interval, const std::vector<RowAccess>& writes);
+  // Whether a unit other than `unit` overlaps `interval` and wrote one of `touched`.
+  bool Overlapped(Position unit, const Interval& interval,
+                  const std::vector<RowAccess>& touched) const;
+  // No interval asked for from now on begins before `stamp`.
+  void Forget(Stamp stamp);
+
+ private:
+  struct Write {
+    Interval interval;
+    Position unit;
+    std::optional<uint64_t> key;
+  };
+  // A table's writes beyond this many are forgotten, oldest first.
+  static constexpr size_t kMaxWrites = 50000;
+  absl::flat_hash_map<std::string, std::deque<Write>> tables_;
+};
+
+}  // namespace pgparity::shadow

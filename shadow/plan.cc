@@ -1,0 +1,287 @@
+#include "shadow/plan.h"
+
+#include <algorithm>
+
+#include "protocol/text.h"
+#include "shadow/postgres/transient.h"
+
+namespace pgparity::shadow {
+
+using protocol::TransactionCommand;
+
+namespace {
+
+using Kind = compare::Observation::Kind;
+
+// Sessions whose temporary tables are remembered; the oldest knowledge goes when there are more.
+constexpr size_t kMaxTemporarySessions = 10000;
+
+bool IsSavepointCommand(TransactionCommand command) {
+  return command == TransactionCommand::savepoint ||
+         command == TransactionCommand::release_savepoint ||
+         command == TransactionCommand::rollback_to_savepoint;
+}
+
+std::string PrimaryError(const Statement& statement) {
+  if (statement.primary.kind != Kind::error) return "";
+  return compare::DecodeErrorFields(statement.primary.error).sqlstate;
+}
+
+bool IsCursorStatementOfUnit(const Unit& unit, size_t index) {
+  // Whether an earlier statement of the unit declared a cursor; names are not followed further.
+  for (size_t i = 0; i < index; ++i) {
+    if (protocol::FirstKeyword(unit.statements[i].sql) == "DECLARE") return true;
+  }
+  return protocol::FirstKeyword(unit.statements[index].sql) == "DECLARE";
+}
+
+// A function that may write: volatile by the catalog, and not one of the server's own.
+bool CallsWritingFunction(const Analysis& analysis, const Catalog& primary) {
+  for (const std::string& function : analysis.functions) {
+    const size_t dot = function.find('.');
+    const std::string schema = dot == std::string::npos ? "" : function.substr(0, dot);
+    const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
+    if (schema == "pg_catalog") continue;
+    const std::optional<char> own = primary.FunctionVolatility("pg_catalog", name);
+    if (schema.empty() && own.has_value()) continue;
+    const std::optional<char> volatility = primary.FunctionVolatility(schema, name);
+    if (!volatility.has_value() || *volatility == 'v') return true;
+  }
+  return false;
+}
+
+bool IsRead(const Analysis& analysis, const Catalog& primary) {
+  if (analysis.kind == StatementKind::copy_out) return true;
+  if (analysis.kind != StatementKind::select || !analysis.writes.empty() || analysis.sets_config)
+    return false;
+  for (const std::string& function : analysis.functions) {
+    if (function == "nextval" || function == "setval" || function == "pg_catalog.nextval" ||
+        function == "pg_catalog.setval") {
+      return false;
+    }
+  }
+  return !CallsWritingFunction(analysis, primary);
+}
+
+bool BlocksReaders(StatementKind kind) {
+  return kind == StatementKind::ddl || kind == StatementKind::truncate ||
+         kind == StatementKind::lock || kind == StatementKind::maintenance ||
+         kind == StatementKind::call || kind == StatementKind::do_block;
+}
+
+PlannedStatement::Action ActionOf(StatementKind kind) {
+  if (kind == StatementKind::copy_in) return PlannedStatement::Action::copy_in;
+  if (kind == StatementKind::copy_out) return PlannedStatement::Action::copy_out;
+  return PlannedStatement::Action::run;
+}
+
+}  // namespace
+
+bool TagWrites(std::string_view tag) {
+  for (std::string_view harmless :
+       {"SELECT",    "SHOW",    "SET",     "BEGIN",   "COMMIT",    "ROLLBACK",
+        "FETCH",     "MOVE",    "EXPLAIN", "DECLARE", "CLOSE",     "LISTEN",
+        "UNLISTEN",  "NOTIFY",  "RESET",   "DISCARD", "PREPARE",   "DEALLOCATE",
+        "SAVEPOINT", "RELEASE", "START",   "LOCK",    "CHECKPOINT"}) {
+    if (tag.substr(0, harmless.size()) == harmless) return false;
+  }
+  return !tag.empty();
+}
+
+RewriteContext ContextOf(const Unit& unit, const Catalog& primary, const Catalog& shadow) {
+  RewriteContext context;
+  context.primary = &primary;
+  context.shadow = &shadow;
+  auto setting = [&unit](const char* name) -> const std::string* {
+    auto found = unit.header.settings.find(name);
+    return found == unit.header.settings.end() ? nullptr : &found->second;
+  };
+  const std::string* path = setting("search_path");
+  context.search_path = ParseSearchPath(path == nullptr ? "\"$user\", public" : *path);
+  std::replace(context.search_path.begin(), context.search_path.end(), std::string("$user"),
+               unit.header.user);
+  const std::string* zone = setting("timezone");
+  if (zone != nullptr) context.time_zone = *zone;
+  // The transaction's now() is the instant of its first statement.
+  const Stamp begun =
+      unit.statements.empty() ? unit.header.interval.lo : unit.statements.front().sent;
+  context.instant_us = static_cast<int64_t>((begun + unit.header.wall_offset) / 1000);
+  return context;
+}
+
+bool Planner::UsesTemporaryTable(uint64_t session, const Analysis& analysis) const {
+  auto found = temporary_.find(session);
+  if (found == temporary_.end()) return false;
+  auto is_temporary = [&found](const TableName& table) {
+    return table.schema == "pg_temp" ||
+           (table.schema.empty() && found->second.count(table.name) > 0);
+  };
+  return std::any_of(analysis.reads.begin(), analysis.reads.end(), is_temporary) ||
+         std::any_of(analysis.writes.begin(), analysis.writes.end(), is_temporary);
+}
+
+void Planner::NoteTemporaryTables(uint64_t session, const Analysis& analysis) {
+  if (!analysis.temp_table) return;
+  if (temporary_.size() >= kMaxTemporarySessions) temporary_.erase(temporary_.begin());
+  for (const TableName& table : analysis.writes) temporary_[session].insert(table.name);
+}
+
+// What the primary's answer says: nothing that it did not do is done on the shadow.
+void Planner::DecideByOutcome(const Statement& statement, StatementVerdict* verdict) const {
+  const std::string sqlstate = PrimaryError(statement);
+  if (statement.primary.kind == Kind::skipped) {
+    verdict->not_compared = "skipped-after-error";
+  } else if (sqlstate == "25P02") {
+    verdict->not_compared = "failed-transaction";
+  } else if (postgres::IsTransientError(sqlstate)) {
+    verdict->not_compared = "primary-transient-error";
+  } else if (sqlstate == "42501") {
+    verdict->not_compared = "refused-by-primary";
+  } else if (!statement.known_text) {
+    verdict->not_compared = "unknown-statement";
+    if (TagWrites(statement.primary.tag)) verdict->gap = "unknown-statement";
+  } else if (statement.protocol == protocol::QueryProtocol::function_call) {
+    verdict->not_compared = "function-call";
+    verdict->gap = "function-call";
+  } else if (statement.continues_portal) {
+    verdict->not_compared = "partial-fetch";
+  } else if (statement.copy_in && !sqlstate.empty()) {
+    verdict->not_compared = "copy-refused";
+  }
+}
+
+void Planner::DecideByKind(const Unit& unit, size_t index, StatementVerdict* verdict) {
+  const Statement& statement = unit.statements[index];
+  const Analysis& analysis = *verdict->analysis;
+  const bool wrote = TagWrites(statement.primary.tag);
+  if (analysis.kind == StatementKind::unparsed) {
+    verdict->not_compared = "unparsed";
+    if (wrote) verdict->gap = "unparsed";
+  } else if (analysis.rule == ReplayRule::never) {
+    verdict->not_compared = analysis.rule_reason.empty() ? "never-replayed" : analysis.rule_reason;
+    if (PrimaryError(statement).empty()) verdict->gap = verdict->not_compared;
+  } else if (analysis.rule == ReplayRule::no_effect) {
+    verdict->not_compared = analysis.rule_reason.empty() ? "no-effect" : analysis.rule_reason;
+  } else if (analysis.rule == ReplayRule::session_role) {
+    verdict->not_compared = "session-role";
+  } else if (analysis.temp_table || UsesTemporaryTable(unit.header.session, analysis)) {
+    NoteTemporaryTables(unit.header.session, analysis);
+    verdict->not_compared = "temporary-table";
+    const bool writes_others =
+        !analysis.temp_table && !analysis.writes.empty() &&
+        std::any_of(analysis.writes.begin(), analysis.writes.end(), [&](const TableName& table) {
+          return temporary_[unit.header.session].count(table.name) == 0;
+        });
+    if (writes_others && PrimaryError(statement).empty()) verdict->gap = "temporary-table";
+  } else if (analysis.kind == StatementKind::cursor && !IsCursorStatementOfUnit(unit, index)) {
+    verdict->not_compared = "cursor-from-elsewhere";
+  } else if (analysis.kind == StatementKind::prepare ||
+             analysis.kind == StatementKind::deallocate) {
+    verdict->not_compared = "session-state";
+  } else if (analysis.kind == StatementKind::execute) {
+    verdict->not_compared = "sql-execute";
+    if (wrote) verdict->gap = "sql-execute";
+  } else if (analysis.kind == StatementKind::ddl && options_.ddl == DdlMode::skip) {
+    verdict->not_compared = "ddl-skipped";
+  } else if ((analysis.kind == StatementKind::set || analysis.sets_config) &&
+             unit.statements.size() == 1) {
+    verdict->not_compared = "session-state";
+  } else if (analysis.system_catalog && !wrote) {
+    verdict->not_compared = "system-catalog";
+  }
+}
+
+StatementVerdict Planner::Decide(const Unit& unit, size_t index, const Catalog& primary) {
+  const Statement& statement = unit.statements[index];
+  StatementVerdict verdict;
+  verdict.analysis = cache_.Get(statement.sql);
+  if (statement.transaction_command != TransactionCommand::none) {
+    verdict.transaction_control = true;
+    return verdict;
+  }
+  DecideByOutcome(statement, &verdict);
+  if (verdict.not_compared.empty()) DecideByKind(unit, index, &verdict);
+  if (!verdict.not_compared.empty()) return verdict;
+  const Analysis& analysis = *verdict.analysis;
+  if (!analysis.volatile_calls.empty()) {
+    verdict.volatile_reason = analysis.volatile_calls.front();
+    if (!IsRead(analysis, primary) && TagWrites(statement.primary.tag))
+      verdict.gap = "volatile-write";
+  }
+  return verdict;
+}
+
+Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const Catalog& primary,
+                   const Catalog& shadow) {
+  Plan plan;
+  plan.unit = std::make_shared<PlannedUnit>();
+  PlannedUnit& planned = *plan.unit;
+  planned.ref = ref;
+  planned.unit = unit;
+  const UnitEnd end = unit->header.end;
+  const bool committed = end == UnitEnd::committed || end == UnitEnd::committed_prepared;
+  planned.finish = committed ? PlannedUnit::Finish::commit : PlannedUnit::Finish::roll_back;
+  const bool other_database = unit->header.database != options_.database;
+  const RewriteContext context = ContextOf(*unit, primary, shadow);
+  bool only_reads = true, alone = false, outside = false, anything = false;
+  for (size_t i = 0; i < unit->statements.size(); ++i) {
+    const Statement& statement = unit->statements[i];
+    StatementVerdict verdict = Decide(*unit, i, primary);
+    if (other_database || end == UnitEnd::in_doubt) {
+      verdict.not_compared = other_database ? "database-without-shadow" : "in-doubt";
+      verdict.gap =
+          TagWrites(statement.primary.tag) || end == UnitEnd::in_doubt ? verdict.not_compared : "";
+    }
+    const Analysis& analysis = *verdict.analysis;
+    PlannedStatement step;
+    step.index = i;
+    step.capture_bytes = options_.capture_bytes * 2;
+    if (statement.primary.digest.rows > 0) {
+      step.capture_rows = statement.primary.row_count;
+      step.capture_bytes = UINT64_MAX;
+    }
+    if (verdict.transaction_control && IsSavepointCommand(statement.transaction_command) &&
+        !other_database) {
+      step.action = PlannedStatement::Action::control;
+      step.shadow.sql = statement.sql;
+    } else if (verdict.transaction_control || !verdict.not_compared.empty()) {
+      step.action = PlannedStatement::Action::skip;
+    } else {
+      anything = true;
+      step.action = ActionOf(analysis.kind);
+      step.shadow = Rewrite(statement, analysis, context);
+      only_reads = only_reads && IsRead(analysis, primary);
+      alone = alone || statement.primary.kind == Kind::error ||
+              step.action == PlannedStatement::Action::copy_in || BlocksReaders(analysis.kind) ||
+              (step.action == PlannedStatement::Action::copy_out && !only_reads);
+      outside = outside || analysis.rule == ReplayRule::outside_transaction;
+      planned.blocks_readers = planned.blocks_readers || BlocksReaders(analysis.kind);
+      planned.changes_catalog = planned.changes_catalog || analysis.kind == StatementKind::ddl ||
+                                analysis.kind == StatementKind::do_block ||
+                                analysis.kind == StatementKind::call;
+      planned.changes_settings =
+          planned.changes_settings || analysis.kind == StatementKind::set || analysis.sets_config;
+      for (RowAccess& access : Writes(statement, analysis, context))
+        plan.writes.push_back(std::move(access));
+      if (step.shadow.unseen_generated_key && verdict.gap.empty() && committed &&
+          !IsRead(analysis, primary)) {
+        verdict.gap = "";
+      }
+    }
+    planned.statements.push_back(std::move(step));
+    plan.verdicts.push_back(std::move(verdict));
+  }
+  plan.read_only = only_reads && anything;
+  if (!anything) {
+    planned.lane = PlannedUnit::Lane::nothing;
+  } else if (only_reads) {
+    planned.lane = PlannedUnit::Lane::snapshot;
+  } else if (outside) {
+    planned.lane = PlannedUnit::Lane::outside_transaction;
+  } else {
+    planned.lane = alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
+  }
+  return plan;
+}
+
+}  // namespace pgparity::shadow

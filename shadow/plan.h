@@ -1,0 +1,69 @@
+// Decides how a unit is run on the shadow: which statements, in what form, on which lane. The one
+// place that reads DESIGN's rules "Not replayed", "Not compared" and "Gaps".
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/container/flat_hash_map.h"
+#include "shadow/analysis.h"
+#include "shadow/store.h"
+
+namespace pgparity::shadow {
+
+enum class DdlMode : uint8_t { replay, skip, reconcile };
+
+// Why a statement is not run or not compared; "" for one that is.
+struct StatementVerdict {
+  std::shared_ptr<const Analysis> analysis;  // never null
+  std::string not_compared;                  // reason code
+  std::string volatile_reason;
+  std::string gap;                   // reason code: the shadow's contents may differ from here on
+  bool transaction_control = false;  // counts as neither compared nor not compared
+};
+
+struct Plan {
+  std::shared_ptr<PlannedUnit> unit;
+  std::vector<StatementVerdict> verdicts;  // one a statement of the unit
+  std::vector<RowAccess> writes;           // of the whole unit
+  bool read_only = false;
+};
+
+struct PlannerOptions {
+  DdlMode ddl = DdlMode::replay;
+  std::string database;  // the one that is shadowed; units of others are a gap
+  uint64_t capture_bytes = 1 << 20;
+};
+
+// Belongs to the applier's thread.
+class Planner {
+ public:
+  explicit Planner(PlannerOptions options) : options_(std::move(options)) {}
+
+  Plan Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const Catalog& primary,
+            const Catalog& shadow);
+
+ private:
+  StatementVerdict Decide(const Unit& unit, size_t index, const Catalog& primary);
+  void DecideByOutcome(const Statement& statement, StatementVerdict* verdict) const;
+  void DecideByKind(const Unit& unit, size_t index, StatementVerdict* verdict);
+  bool UsesTemporaryTable(uint64_t session, const Analysis& analysis) const;
+  void NoteTemporaryTables(uint64_t session, const Analysis& analysis);
+
+  const PlannerOptions options_;
+  AnalysisCache cache_;
+  // Temporary tables that a session made; they live on the primary alone.
+  absl::flat_hash_map<uint64_t, std::set<std::string>> temporary_;
+};
+
+RewriteContext ContextOf(const Unit& unit, const Catalog& primary, const Catalog& shadow);
+
+// The command tag of a statement that wrote rows or changed the catalog.
+bool TagWrites(std::string_view tag);
+
+}  // namespace pgparity::shadow

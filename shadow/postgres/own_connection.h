@@ -1,0 +1,50 @@
+// A connection of our own to a server: its catalog, and the row counts of the first start. The
+// primary gets no other one.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "compare/mutex.h"
+#include "shadow/catalog.h"
+#include "shadow/postgres/lane.h"
+
+namespace pgparity::shadow::postgres {
+
+// Rows by qualified table name.
+using RowCounts = std::map<std::string, int64_t>;
+
+// Thread-safe: one call at a time, the others wait. Reconnects by itself.
+class OwnConnection {
+ public:
+  OwnConnection(std::string conninfo, absl::Duration connect_timeout)
+      : conninfo_(std::move(conninfo)), connect_timeout_(connect_timeout) {}
+
+  absl::StatusOr<std::shared_ptr<const Catalog>> LoadCatalog();
+  // Fixes the instant that CountRows() counts at. Cheap.
+  absl::Status BeginCountSnapshot();
+  // Counts every ordinary table as of that instant, and ends the snapshot. Takes as long as the
+  // tables are large; an error if not all could be counted within `timeout`.
+  absl::StatusOr<RowCounts> CountRows(absl::Duration timeout);
+  // The database that the connection is to.
+  absl::StatusOr<std::string> Database();
+
+ private:
+  absl::Status EnsureConnected() ABSL_EXCLUSIVE_LOCKS_REQUIRED(mutex_);
+
+  const std::string conninfo_;
+  const absl::Duration connect_timeout_;
+  Mutex mutex_;
+  std::unique_ptr<Lane> lane_ ABSL_GUARDED_BY(mutex_);
+  bool in_snapshot_ ABSL_GUARDED_BY(mutex_) = false;
+};
+
+// What the first start found: one line an unequal table, "public.orders: 10 rows on the primary, 9
+// on the shadow".
+std::vector<std::string> UnequalTables(const RowCounts& primary, const RowCounts& shadow);
+
+}  // namespace pgparity::shadow::postgres

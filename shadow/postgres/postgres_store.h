@@ -1,0 +1,82 @@
+// A Postgres shadow: one write lane with a window of units, and snapshot lanes.
+//
+// Exactly once: every unit is BEGIN, a conditional update of the progress row, its statements,
+// COMMIT. The update fails unless the row says that the unit before was the last, so whatever
+// stands behind a failed unit in the window fails too (DESIGN, "Applying").
+#pragma once
+
+#include <deque>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "shadow/postgres/lane.h"
+#include "shadow/store.h"
+
+namespace pgparity::shadow::postgres {
+
+struct PostgresStoreOptions {
+  std::string conninfo;
+  absl::Duration connect_timeout = absl::Seconds(10);
+};
+
+class PostgresStore : public Store {
+ public:
+  explicit PostgresStore(PostgresStoreOptions options) : options_(std::move(options)) {}
+
+  absl::StatusOr<Progress> Connect(const std::string& stream_id) override;
+  absl::Status Submit(std::shared_ptr<const PlannedUnit> unit) override;
+  size_t in_flight() const override { return window_.size(); }
+  absl::StatusOr<std::vector<Collected>> Collect(absl::Duration timeout) override;
+  absl::StatusOr<UnitOutcome> ApplyAlone(const PlannedUnit& unit) override;
+  absl::Status SaveProgress(const Progress& progress) override;
+  absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override;
+  absl::StatusOr<std::vector<compare::Observation>> ReadRows(
+      const std::vector<RowKey>& keys) override;
+  absl::Status WriteRow(
+      const RowKey& key,
+      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) override;
+  std::shared_ptr<const Catalog> catalog() const override { return catalog_; }
+  absl::Status ReloadCatalog() override;
+  std::string Describe() const override { return description_; }
+
+ private:
+  struct InFlight {
+    std::shared_ptr<const PlannedUnit> unit;
+    UnitOutcome outcome;
+    bool refused = false;
+  };
+
+  absl::StatusOr<Progress> PrepareProgress();
+  absl::Status SendUnit(const PlannedUnit& unit);
+  ShadowStatement ProgressStatement(const PlannedUnit& unit) const;
+  // Notes one response of the oldest unit in the window.
+  absl::Status Note(Response response, std::vector<Collected>* done);
+  absl::Status DrainBehindFailure(std::vector<Collected>* done);
+  // Which statements of a unit run alone stand under a savepoint of ours. A savepoint changes what
+  // some statements may do (COPY FREEZE), so it is kept to where it is needed.
+  enum class Guard : uint8_t { expected_errors, everything };
+  absl::StatusOr<UnitOutcome> TryAlone(const PlannedUnit& unit, Guard guard,
+                                       bool* unexpected_error);
+  absl::Status RunOne(const PlannedUnit& unit, const PlannedStatement& planned, bool guarded,
+                      UnitOutcome* outcome);
+  absl::StatusOr<UnitOutcome> Finish(const PlannedUnit& unit, UnitOutcome outcome);
+  absl::StatusOr<UnitOutcome> ApplyOutsideTransaction(const PlannedUnit& unit);
+  absl::Status Begin(const PlannedUnit& unit);
+  absl::Status Expect(std::string_view sql);
+  // The connection is gone: forgets it and says so.
+  absl::Status Lost(absl::Status why);
+
+  const PostgresStoreOptions options_;
+  std::unique_ptr<Lane> lane_;
+  std::deque<InFlight> window_;
+  std::string stream_id_;
+  Progress sent_;  // of the newest unit submitted or applied
+  std::shared_ptr<const Catalog> catalog_ = Catalog::Empty();
+  std::string description_;
+};
+
+// The progress row of a stream as `lane` sees it now.
+absl::StatusOr<Progress> ReadProgress(Lane* lane, const std::string& stream_id);
+
+}  // namespace pgparity::shadow::postgres

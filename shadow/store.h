@@ -1,0 +1,152 @@
+// A store: a shadow backend. The applier knows stores only through this interface.
+//
+// Threads: a Store and its write side belong to the applier's thread; each Snapshot belongs to the
+// thread that uses it, and is made by TakeSnapshot() of a SnapshotLane, one a thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "absl/time/time.h"
+#include "shadow/catalog.h"
+#include "shadow/rewrite.h"
+#include "shadow/sequencer.h"
+#include "shadow/unit.h"
+
+namespace pgparity::shadow {
+
+// What of the journal a shadow holds, kept in the shadow's own transactions.
+struct Progress {
+  Stamp key = 0;
+  Position position = 0;  // of the newest unit applied; 0 when none was
+  Position low = 0;       // every unit before this position was applied or needs no applying
+};
+
+// How one statement is to be run on the shadow.
+struct PlannedStatement {
+  enum class Action : uint8_t {
+    run,      // run and compare
+    control,  // SAVEPOINT and its like: run, not compared, never wrapped in a savepoint of ours
+    copy_in,
+    copy_out,
+    skip,  // not run; the judge says why
+  };
+  Action action = Action::run;
+  size_t index = 0;        // in the unit's statements
+  ShadowStatement shadow;  // empty for skip
+  uint64_t capture_rows =
+      UINT64_MAX;  // rows beyond this many, or beyond capture_bytes, go into the digest
+  uint64_t capture_bytes = 1 << 20;
+};
+
+struct PlannedUnit {
+  enum class Finish : uint8_t { commit, roll_back };
+  enum class Lane : uint8_t {
+    snapshot,             // reads only
+    window,               // pipelined with others
+    alone,                // COPY, errors expected, parts in the journal
+    outside_transaction,  // one statement that refuses a transaction block
+    nothing,              // nothing to run: progress is carried by the next unit
+  };
+  Lane lane = Lane::window;
+  Finish finish = Finish::commit;
+  bool blocks_readers = false;    // DDL, TRUNCATE: open snapshots must go first
+  bool changes_settings = false;  // leaves session settings of its own behind on the lane
+  bool changes_catalog = false;
+  UnitRef ref;
+  Position low = 0;
+  std::shared_ptr<const Unit> unit;
+  std::vector<PlannedStatement> statements;
+};
+
+struct StatementOutcome {
+  size_t index = 0;  // in the unit's statements
+  compare::Observation shadow;
+};
+
+struct UnitOutcome {
+  enum class Status : uint8_t {
+    applied,        // committed (or rolled back, as planned) on the shadow
+    failed,         // the shadow refused a statement or the commit; nothing of it is applied
+    not_attempted,  // stood behind a failed unit in the window; nothing of it is applied
+  };
+  Status status = Status::applied;
+  std::vector<StatementOutcome> statements;
+  std::optional<compare::Observation> commit_error;  // ApplyAlone: the commit itself was refused
+};
+
+struct Collected {
+  std::shared_ptr<const PlannedUnit> unit;
+  UnitOutcome outcome;
+};
+
+// Reads at one consistent position of the shadow.
+class SnapshotLane {
+ public:
+  virtual ~SnapshotLane() = default;
+  // Begins a new snapshot, ending the one before; returns the progress it sees.
+  virtual absl::StatusOr<Progress> Begin() = 0;
+  struct ReadRequest {
+    const PlannedStatement* statement;
+    const Settings* settings;
+  };
+  // Runs reads within the snapshot, an observation each, pipelined where the store can. An error of
+  // a statement is an observation; a Status is the lane's own trouble, after which Begin()
+  // reconnects.
+  virtual absl::StatusOr<std::vector<compare::Observation>> Read(
+      const std::vector<ReadRequest>& requests) = 0;
+  virtual void End() = 0;
+};
+
+// One row by its key, for settling and repair.
+struct RowKey {
+  std::string table;                                         // qualified and quoted
+  std::vector<std::pair<std::string, std::string>> columns;  // quoted name, text value
+};
+
+class Store {
+ public:
+  virtual ~Store() = default;
+
+  // Connects, makes what the store needs for itself (progress), and reads the progress of the
+  // journal stream. Called again after an Unavailable error; units in flight then are forgotten:
+  // those at or before the progress returned were applied.
+  virtual absl::StatusOr<Progress> Connect(const std::string& stream_id) = 0;
+
+  // Sends a unit of lane `window` without waiting. Its application is conditional on every unit
+  // submitted before it having been applied.
+  virtual absl::Status Submit(std::shared_ptr<const PlannedUnit> unit) = 0;
+  virtual size_t in_flight() const = 0;
+  // Outcomes in order of submission; waits up to `timeout` for at least one. After a failed unit
+  // all others in flight come back in the same call as not_attempted.
+  virtual absl::StatusOr<std::vector<Collected>> Collect(absl::Duration timeout) = 0;
+
+  // Runs a unit with nothing else in flight, statement by statement under savepoints: a statement
+  // that fails is left out and the rest is applied.
+  virtual absl::StatusOr<UnitOutcome> ApplyAlone(const PlannedUnit& unit) = 0;
+  // Moves the progress past units that had nothing to run.
+  virtual absl::Status SaveProgress(const Progress& progress) = 0;
+
+  virtual absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() = 0;
+
+  // The rows of these keys as text, one observation of all columns a key; for settling.
+  virtual absl::StatusOr<std::vector<compare::Observation>> ReadRows(
+      const std::vector<RowKey>& keys) = 0;
+  // Makes the row of `key` what `columns` say, or deletes it where they are empty.
+  virtual absl::Status WriteRow(
+      const RowKey& key,
+      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) = 0;
+
+  virtual std::shared_ptr<const Catalog> catalog() const = 0;
+  virtual absl::Status ReloadCatalog() = 0;
+  // One line on who the store runs as and what that means, for the start of the log.
+  virtual std::string Describe() const = 0;
+};
+
+}  // namespace pgparity::shadow
