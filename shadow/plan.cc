@@ -211,6 +211,61 @@ StatementVerdict Planner::Decide(const Unit& unit, size_t index, const Catalog& 
   return verdict;
 }
 
+PlannedStatement Planner::PlanStatement(const Plan& plan, const Unit& unit, size_t index,
+                                        const RewriteContext& context) const {
+  const Statement& statement = unit.statements[index];
+  const StatementVerdict& verdict = plan.verdicts[index];
+  PlannedStatement step;
+  step.index = index;
+  // The shadow's rows may be a little longer on the wire than what the tap measured.
+  step.capture_bytes = options_.capture_bytes * 2;
+  if (statement.primary.digest.rows > 0) {
+    step.capture_rows = statement.primary.row_count;
+    step.capture_bytes = UINT64_MAX;
+  }
+  if (verdict.transaction_control && IsSavepointCommand(statement.transaction_command)) {
+    step.action = PlannedStatement::Action::control;
+    step.shadow.sql = statement.sql;
+  } else if (verdict.transaction_control || !verdict.not_compared.empty()) {
+    step.action = PlannedStatement::Action::skip;
+  } else {
+    step.action = ActionOf(verdict.analysis->kind);
+    step.shadow = Rewrite(statement, *verdict.analysis, context);
+  }
+  return step;
+}
+
+// Nothing of the unit may be run: each statement is not compared, for this reason.
+void Planner::RefuseUnit(const Unit& unit, std::string_view reason, Plan* plan) {
+  for (size_t i = 0; i < unit.statements.size(); ++i) {
+    StatementVerdict& verdict = plan->verdicts[i];
+    if (verdict.transaction_control) continue;
+    verdict.not_compared = std::string(reason);
+    const bool may_have_written =
+        TagWrites(unit.statements[i].primary.tag) || unit.header.end == UnitEnd::in_doubt;
+    verdict.gap = may_have_written ? verdict.not_compared : "";
+  }
+}
+
+PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary) {
+  bool only_reads = true, alone = false, outside = false, anything = false;
+  for (const PlannedStatement& step : plan.unit->statements) {
+    const Analysis& analysis = *plan.verdicts[step.index].analysis;
+    if (step.action == PlannedStatement::Action::skip ||
+        step.action == PlannedStatement::Action::control)
+      continue;
+    anything = true;
+    only_reads = only_reads && IsRead(analysis, primary);
+    alone = alone || step.action != PlannedStatement::Action::run || BlocksReaders(analysis.kind) ||
+            unit.statements[step.index].primary.kind == Kind::error;
+    outside = outside || analysis.rule == ReplayRule::outside_transaction;
+  }
+  if (!anything) return PlannedUnit::Lane::nothing;
+  if (only_reads) return PlannedUnit::Lane::snapshot;
+  if (outside) return PlannedUnit::Lane::outside_transaction;
+  return alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
+}
+
 Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const Catalog& primary,
                    const Catalog& shadow) {
   Plan plan;
@@ -221,66 +276,28 @@ Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const C
   const UnitEnd end = unit->header.end;
   const bool committed = end == UnitEnd::committed || end == UnitEnd::committed_prepared;
   planned.finish = committed ? PlannedUnit::Finish::commit : PlannedUnit::Finish::roll_back;
+  for (size_t i = 0; i < unit->statements.size(); ++i)
+    plan.verdicts.push_back(Decide(*unit, i, primary));
   const bool other_database = unit->header.database != options_.database;
+  if (other_database) RefuseUnit(*unit, "database-without-shadow", &plan);
+  if (end == UnitEnd::in_doubt) RefuseUnit(*unit, "in-doubt", &plan);
+
   const RewriteContext context = ContextOf(*unit, primary, shadow);
-  bool only_reads = true, alone = false, outside = false, anything = false;
   for (size_t i = 0; i < unit->statements.size(); ++i) {
-    const Statement& statement = unit->statements[i];
-    StatementVerdict verdict = Decide(*unit, i, primary);
-    if (other_database || end == UnitEnd::in_doubt) {
-      verdict.not_compared = other_database ? "database-without-shadow" : "in-doubt";
-      verdict.gap =
-          TagWrites(statement.primary.tag) || end == UnitEnd::in_doubt ? verdict.not_compared : "";
-    }
-    const Analysis& analysis = *verdict.analysis;
-    PlannedStatement step;
-    step.index = i;
-    step.capture_bytes = options_.capture_bytes * 2;
-    if (statement.primary.digest.rows > 0) {
-      step.capture_rows = statement.primary.row_count;
-      step.capture_bytes = UINT64_MAX;
-    }
-    if (verdict.transaction_control && IsSavepointCommand(statement.transaction_command) &&
-        !other_database) {
-      step.action = PlannedStatement::Action::control;
-      step.shadow.sql = statement.sql;
-    } else if (verdict.transaction_control || !verdict.not_compared.empty()) {
-      step.action = PlannedStatement::Action::skip;
-    } else {
-      anything = true;
-      step.action = ActionOf(analysis.kind);
-      step.shadow = Rewrite(statement, analysis, context);
-      only_reads = only_reads && IsRead(analysis, primary);
-      alone = alone || statement.primary.kind == Kind::error ||
-              step.action == PlannedStatement::Action::copy_in || BlocksReaders(analysis.kind) ||
-              (step.action == PlannedStatement::Action::copy_out && !only_reads);
-      outside = outside || analysis.rule == ReplayRule::outside_transaction;
-      planned.blocks_readers = planned.blocks_readers || BlocksReaders(analysis.kind);
-      planned.changes_catalog = planned.changes_catalog || analysis.kind == StatementKind::ddl ||
-                                analysis.kind == StatementKind::do_block ||
-                                analysis.kind == StatementKind::call;
-      planned.changes_settings =
-          planned.changes_settings || analysis.kind == StatementKind::set || analysis.sets_config;
-      for (RowAccess& access : Writes(statement, analysis, context))
-        plan.writes.push_back(std::move(access));
-      if (step.shadow.unseen_generated_key && verdict.gap.empty() && committed &&
-          !IsRead(analysis, primary)) {
-        verdict.gap = "";
-      }
-    }
-    planned.statements.push_back(std::move(step));
-    plan.verdicts.push_back(std::move(verdict));
+    planned.statements.push_back(PlanStatement(plan, *unit, i, context));
+    if (planned.statements.back().action == PlannedStatement::Action::skip) continue;
+    const Analysis& analysis = *plan.verdicts[i].analysis;
+    planned.blocks_readers = planned.blocks_readers || BlocksReaders(analysis.kind);
+    planned.changes_catalog = planned.changes_catalog || analysis.kind == StatementKind::ddl ||
+                              analysis.kind == StatementKind::do_block ||
+                              analysis.kind == StatementKind::call;
+    planned.changes_settings =
+        planned.changes_settings || analysis.kind == StatementKind::set || analysis.sets_config;
+    for (RowAccess& access : Writes(unit->statements[i], analysis, context))
+      plan.writes.push_back(std::move(access));
   }
-  plan.read_only = only_reads && anything;
-  if (!anything) {
-    planned.lane = PlannedUnit::Lane::nothing;
-  } else if (only_reads) {
-    planned.lane = PlannedUnit::Lane::snapshot;
-  } else if (outside) {
-    planned.lane = PlannedUnit::Lane::outside_transaction;
-  } else {
-    planned.lane = alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
-  }
+  planned.lane = ChooseLane(plan, *unit, primary);
+  plan.read_only = planned.lane == PlannedUnit::Lane::snapshot;
   return plan;
 }
 

@@ -52,6 +52,10 @@ class Planner {
   StatementVerdict Decide(const Unit& unit, size_t index, const Catalog& primary);
   void DecideByOutcome(const Statement& statement, StatementVerdict* verdict) const;
   void DecideByKind(const Unit& unit, size_t index, StatementVerdict* verdict);
+  PlannedStatement PlanStatement(const Plan& plan, const Unit& unit, size_t index,
+                                 const RewriteContext& context) const;
+  static void RefuseUnit(const Unit& unit, std::string_view reason, Plan* plan);
+  static PlannedUnit::Lane ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary);
   bool UsesTemporaryTable(uint64_t session, const Analysis& analysis) const;
   void NoteTemporaryTables(uint64_t session, const Analysis& analysis);
 
