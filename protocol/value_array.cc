@@ -6,6 +6,7 @@
 
 #include "protocol/value_internal.h"
 #include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -33,18 +34,18 @@ void AppendShape(const Shape& shape, std::string* out) {
 
 Outcome FromBinary(std::string_view value, uint32_t element, const Context& context, int depth,
                    std::string* out) {
-  ValueReader in(value);
+  WireReader in(value);
   Shape shape;
-  shape.count = in.I32();
-  in.U32();  // whether it has NULLs
-  if (in.U32() != element || !in.ok() || shape.count < 0 || shape.count > kMaxDimensions) {
+  shape.count = in.ReadInt32();
+  in.ReadUint32();  // whether it has NULLs
+  if (in.ReadUint32() != element || !in.ok() || shape.count < 0 || shape.count > kMaxDimensions) {
     return Outcome::malformed;
   }
   uint64_t total = shape.count == 0 ? 0 : 1;
   for (int i = 0; i < shape.count; ++i) {
     Dimension& dimension = shape.dimensions[static_cast<size_t>(i)];
-    dimension.length = in.I32();
-    dimension.lower = in.I32();
+    dimension.length = in.ReadInt32();
+    dimension.lower = in.ReadInt32();
     // Every element takes four bytes, so that the product cannot overflow.
     if (dimension.length < 0 || static_cast<uint64_t>(dimension.length) > value.size()) {
       return Outcome::malformed;
@@ -57,18 +58,18 @@ Outcome FromBinary(std::string_view value, uint32_t element, const Context& cont
   AppendShape(shape, out);
   Outcome outcome = Outcome::typed;
   for (uint64_t i = 0; i < total && in.ok(); ++i) {
-    const int32_t length = in.I32();
+    const int32_t length = in.ReadInt32();
     if (length == -1) {
       AppendU32(kNullPart, out);
       continue;
     }
     if (length < 0) return Outcome::malformed;
-    const std::string_view part = in.Bytes(static_cast<size_t>(length));
+    const std::string_view part = in.ReadBytes(static_cast<size_t>(length));
     if (!in.ok()) return Outcome::malformed;
     outcome = Worse(outcome, AppendPart(part, element, Format::binary, context, depth, out));
     if (outcome == Outcome::malformed) return outcome;
   }
-  return in.Done() ? outcome : Outcome::malformed;
+  return in.AtEnd() ? outcome : Outcome::malformed;
 }
 
 class TextParser {

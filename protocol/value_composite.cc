@@ -3,30 +3,31 @@
 // Source: rowtypes.c, rangetypes.c, multirangetypes.c.
 #include "protocol/value_internal.h"
 #include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
 
 Outcome RecordFromBinary(std::string_view value, const Context& context, int depth,
                          std::string* out) {
-  ValueReader in(value);
-  const uint32_t count = in.U32();
+  WireReader in(value);
+  const uint32_t count = in.ReadUint32();
   if (!in.ok() || count > value.size() / 8) return Outcome::malformed;
   AppendU32(count, out);
   Outcome outcome = Outcome::typed;
   for (uint32_t i = 0; i < count; ++i) {
-    const uint32_t type_oid = in.U32();
-    const int32_t length = in.I32();
+    const uint32_t type_oid = in.ReadUint32();
+    const int32_t length = in.ReadInt32();
     if (length == -1 && in.ok()) {
       AppendU32(kNullPart, out);
       continue;
     }
-    const std::string_view part = in.Bytes(length < 0 ? SIZE_MAX : static_cast<size_t>(length));
+    const std::string_view part = in.ReadBytes(length < 0 ? SIZE_MAX : static_cast<size_t>(length));
     if (!in.ok()) return Outcome::malformed;
     outcome = Worse(outcome, AppendPart(part, type_oid, Format::binary, context, depth, out));
     if (outcome == Outcome::malformed) return outcome;
   }
-  return in.Done() ? outcome : Outcome::malformed;
+  return in.AtEnd() ? outcome : Outcome::malformed;
 }
 
 Outcome RecordFromText(std::string_view text, const std::vector<uint32_t>& fields,
@@ -57,20 +58,20 @@ constexpr uint8_t kEmpty = 0x01, kLowerInclusive = 0x02, kUpperInclusive = 0x04,
 
 Outcome RangeFromBinary(std::string_view value, uint32_t subtype, const Context& context, int depth,
                         std::string* out) {
-  ValueReader in(value);
-  const uint8_t flags = in.U8();
+  WireReader in(value);
+  const uint8_t flags = in.ReadUint8();
   if (!in.ok() || (flags & ~kKnownFlags) != 0) return Outcome::malformed;
   out->push_back(static_cast<char>(flags));
-  if ((flags & kEmpty) != 0) return TypedIf(in.Done() && flags == kEmpty);
+  if ((flags & kEmpty) != 0) return TypedIf(in.AtEnd() && flags == kEmpty);
   Outcome outcome = Outcome::typed;
   for (const uint8_t infinite : {kLowerInfinite, kUpperInfinite}) {
     if ((flags & infinite) != 0) continue;
-    const std::string_view bound = in.Bytes(in.U32());
+    const std::string_view bound = in.ReadBytes(in.ReadUint32());
     if (!in.ok()) return Outcome::malformed;
     outcome = Worse(outcome, AppendPart(bound, subtype, Format::binary, context, depth, out));
     if (outcome == Outcome::malformed) return outcome;
   }
-  return in.Done() ? outcome : Outcome::malformed;
+  return in.AtEnd() ? outcome : Outcome::malformed;
 }
 
 // Takes one range from the front of `text`.
@@ -125,15 +126,15 @@ Outcome AppendMultirange(std::string_view value, uint32_t range_oid, Format form
                          const Context& context, int depth, std::string* out) {
   Outcome outcome = Outcome::typed;
   if (format == Format::binary) {
-    ValueReader in(value);
-    const uint32_t count = in.U32();
+    WireReader in(value);
+    const uint32_t count = in.ReadUint32();
     if (!in.ok() || count > value.size() / 4) return Outcome::malformed;
     for (uint32_t i = 0; i < count && outcome != Outcome::malformed; ++i) {
-      const std::string_view part = in.Bytes(in.U32());
+      const std::string_view part = in.ReadBytes(in.ReadUint32());
       if (!in.ok()) return Outcome::malformed;
       outcome = Worse(outcome, AppendPart(part, range_oid, format, context, depth, out));
     }
-    return in.Done() ? outcome : Outcome::malformed;
+    return in.AtEnd() ? outcome : Outcome::malformed;
   }
   const uint32_t subtype = ResolveType(range_oid, context.types).base;
   if (!value.starts_with('{') || !value.ends_with('}') || value.size() < 2) {

@@ -5,7 +5,7 @@
 #include <cstdio>
 
 #include "protocol/value_internal.h"
-#include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -224,9 +224,9 @@ Outcome AppendTimestamp(std::string_view value, bool zoned, Format format,
                         const TextSettings& settings, std::string* out) {
   int64_t microseconds = 0;
   if (format == Format::binary) {
-    ValueReader in(value);
-    microseconds = in.I64();
-    if (!in.Done()) return Outcome::malformed;
+    WireReader in(value);
+    microseconds = in.ReadInt64();
+    if (!in.AtEnd()) return Outcome::malformed;
     if (microseconds == INT64_MAX || microseconds == INT64_MIN) {
       out->append(microseconds > 0 ? "infinity" : "-infinity");
       return Outcome::typed;
@@ -246,9 +246,9 @@ bool AppendDate(std::string_view value, Format format, const TextSettings& setti
                 std::string* out) {
   int64_t days = 0;
   if (format == Format::binary) {
-    ValueReader in(value);
-    days = in.I32();
-    if (!in.Done()) return false;
+    WireReader in(value);
+    days = in.ReadInt32();
+    if (!in.AtEnd()) return false;
     if (days == INT32_MAX || days == INT32_MIN) {
       out->append(days > 0 ? "infinity" : "-infinity");
       return true;
@@ -272,10 +272,10 @@ bool AppendTime(std::string_view value, bool zoned, Format format, std::string* 
   int64_t time = 0;
   int64_t west = 0;
   if (format == Format::binary) {
-    ValueReader in(value);
-    time = in.I64();
-    if (zoned) west = in.I32();
-    if (!in.Done() || time < 0 || time > kMicrosecondsPerDay) return false;
+    WireReader in(value);
+    time = in.ReadInt64();
+    if (zoned) west = in.ReadInt32();
+    if (!in.AtEnd() || time < 0 || time > kMicrosecondsPerDay) return false;
   } else {
     Cursor in(value);
     if (!TakeTime(&in, &time) || (zoned && !TakeOffset(&in, &west)) || !in.done()) return false;

@@ -1,12 +1,12 @@
 // Values for a person to read, from their canonical form.
 #include "protocol/value_internal.h"
 #include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol {
 namespace {
 
 using value_internal::HexText;
-using value_internal::ValueReader;
 
 std::string DisplayUuid(std::string_view bytes) {
   std::string hex = HexText(bytes);
@@ -54,10 +54,10 @@ std::string DisplayBase(std::string_view canonical, uint32_t type_oid) {
 std::optional<std::string> DisplayArray(std::string_view canonical, const TypeInfo& type,
                                         const TypeResolver& types) {
   if (canonical == "0") return "{}";
-  ValueReader in(canonical);
-  if (in.U8() != '1') return std::nullopt;
-  const uint32_t count = in.U32();
-  in.U32();
+  WireReader in(canonical);
+  if (in.ReadUint8() != '1') return std::nullopt;
+  const uint32_t count = in.ReadUint32();
+  in.ReadUint32();
   if (value_internal::ResolveType(type.base, types).kind != TypeKind::base &&
       value_internal::ResolveType(type.base, types).kind != TypeKind::enumeration) {
     return std::nullopt;
@@ -65,15 +65,15 @@ std::optional<std::string> DisplayArray(std::string_view canonical, const TypeIn
   std::string result = "{";
   for (uint32_t i = 0; i < count && in.ok(); ++i) {
     if (i > 0) result.push_back(',');
-    const uint32_t length = in.U32();
+    const uint32_t length = in.ReadUint32();
     if (length == value_internal::kNullPart) {
       result += "NULL";
     } else {
-      result += DisplayBase(in.Bytes(length), type.base);
+      result += DisplayBase(in.ReadBytes(length), type.base);
     }
   }
   result.push_back('}');
-  return in.Done() ? std::optional<std::string>(std::move(result)) : std::nullopt;
+  return in.AtEnd() ? std::optional<std::string>(std::move(result)) : std::nullopt;
 }
 
 }  // namespace

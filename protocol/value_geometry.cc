@@ -2,7 +2,7 @@
 #include <bit>
 
 #include "protocol/value_internal.h"
-#include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -46,7 +46,9 @@ class BinaryReader {
  public:
   BinaryReader(std::string_view value, std::string* out) : in_(value), out_(out) {}
 
-  void Number() { AppendDouble(std::bit_cast<double>(in_.U64()), out_); }
+  void Number() {
+    AppendDouble(std::bit_cast<double>(static_cast<uint64_t>(in_.ReadInt64())), out_);
+  }
   void Point() {
     out_->push_back('(');
     Number();
@@ -64,10 +66,10 @@ class BinaryReader {
     out_->append(close);
   }
   void PointList(bool has_closed) {
-    const bool closed = !has_closed || in_.U8() != 0;
-    const size_t count = in_.U32();
+    const bool closed = !has_closed || in_.ReadUint8() != 0;
+    const size_t count = in_.ReadUint32();
     if (count == 0 || count * 16 != in_.remaining()) {
-      in_.Bytes(SIZE_MAX);
+      in_.Fail();
       return;
     }
     Points(count, closed ? "(" : "[", closed ? ")" : "]");
@@ -87,10 +89,10 @@ class BinaryReader {
     Number();
     out_->push_back('>');
   }
-  bool Done() const { return in_.Done(); }
+  bool Done() const { return in_.AtEnd(); }
 
  private:
-  ValueReader in_;
+  WireReader in_;
   std::string* out_;
 };
 

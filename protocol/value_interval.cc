@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "protocol/value_internal.h"
-#include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -228,11 +228,11 @@ void AppendClock(int64_t microseconds, std::string* out) {
 bool AppendInterval(std::string_view value, Format format, std::string* out) {
   Interval interval;
   if (format == Format::binary) {
-    ValueReader in(value);
-    interval.microseconds = in.I64();
-    interval.days = in.I32();
-    interval.months = in.I32();
-    if (!in.Done()) return false;
+    WireReader in(value);
+    interval.microseconds = in.ReadInt64();
+    interval.days = in.ReadInt32();
+    interval.months = in.ReadInt32();
+    if (!in.AtEnd()) return false;
     if (interval.microseconds == INT64_MAX && interval.days == INT32_MAX &&
         interval.months == INT32_MAX) {
       out->append("infinity");

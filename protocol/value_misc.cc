@@ -6,7 +6,7 @@
 #include <cstdio>
 
 #include "protocol/value_internal.h"
-#include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -128,12 +128,12 @@ bool AppendUuid(std::string_view value, Format format, std::string* out) {
 // network_send: family, bits, is_cidr, address length, address.
 bool AppendNetwork(std::string_view value, Format format, bool is_cidr, std::string* out) {
   if (format == Format::text) return NetworkFromText(value, is_cidr, out);
-  ValueReader in(value);
-  const uint8_t family = in.U8();
-  const uint8_t bits = in.U8();
-  in.U8();
-  const std::string_view address = in.Bytes(in.U8());
-  return in.Done() && AppendAddress(family, bits, address, out);
+  WireReader in(value);
+  const uint8_t family = in.ReadUint8();
+  const uint8_t bits = in.ReadUint8();
+  in.ReadUint8();
+  const std::string_view address = in.ReadBytes(in.ReadUint8());
+  return in.AtEnd() && AppendAddress(family, bits, address, out);
 }
 
 bool AppendMac(std::string_view value, Format format, size_t bytes, std::string* out) {
@@ -155,12 +155,12 @@ bool AppendBits(std::string_view value, Format format, std::string* out) {
     out->append(value);
     return value.find_first_not_of("01") == std::string_view::npos;
   }
-  ValueReader in(value);
-  const int32_t bits = in.I32();
+  WireReader in(value);
+  const int32_t bits = in.ReadInt32();
   if (!in.ok() || bits < 0 || (size_t{static_cast<uint32_t>(bits)} + 7) / 8 != in.remaining()) {
     return false;
   }
-  const std::string_view bytes = in.Bytes(in.remaining());
+  const std::string_view bytes = in.ReadBytes(in.remaining());
   for (size_t i = 0; i < static_cast<size_t>(bits); ++i) {
     out->push_back((static_cast<uint8_t>(bytes[i / 8]) >> (7 - i % 8) & 1) != 0 ? '1' : '0');
   }
@@ -185,10 +185,10 @@ bool AppendTid(std::string_view value, Format format, std::string* out) {
   uint32_t block = 0;
   uint16_t offset = 0;
   if (format == Format::binary) {
-    ValueReader in(value);
-    block = in.U32();
-    offset = in.U16();
-    if (!in.Done()) return false;
+    WireReader in(value);
+    block = in.ReadUint32();
+    offset = in.ReadUint16();
+    if (!in.AtEnd()) return false;
   } else {
     const size_t comma = value.find(',');
     if (comma == std::string_view::npos || !value.starts_with('(') || !value.ends_with(')') ||
@@ -205,9 +205,9 @@ bool AppendTid(std::string_view value, Format format, std::string* out) {
 bool AppendLsn(std::string_view value, Format format, std::string* out) {
   uint64_t lsn = 0;
   if (format == Format::binary) {
-    ValueReader in(value);
-    lsn = in.U64();
-    if (!in.Done()) return false;
+    WireReader in(value);
+    lsn = static_cast<uint64_t>(in.ReadInt64());
+    if (!in.AtEnd()) return false;
   } else {
     uint32_t high = 0;
     uint32_t low = 0;

@@ -5,7 +5,7 @@
 #include <cmath>
 
 #include "protocol/value_internal.h"
-#include "protocol/value_wire.h"
+#include "protocol/wire.h"
 
 namespace pgparity::protocol::value_internal {
 namespace {
@@ -102,11 +102,11 @@ bool AppendDecimal(bool negative, std::string_view digits, int64_t point, int64_
 
 // numeric_send: ndigits, weight, sign, dscale, then the base-10000 digits.
 bool NumericFromBinary(std::string_view value, std::string* out) {
-  ValueReader in(value);
-  const uint16_t count = in.U16();
-  const int16_t weight = in.I16();
-  const uint16_t sign = in.U16();
-  const uint16_t scale = in.U16();
+  WireReader in(value);
+  const uint16_t count = in.ReadUint16();
+  const int16_t weight = in.ReadInt16();
+  const uint16_t sign = in.ReadUint16();
+  const uint16_t scale = in.ReadUint16();
   if (!in.ok() || in.remaining() != size_t{count} * 2) return false;
   if (sign == 0xC000 || sign == 0xD000 || sign == 0xF000) {
     out->append(sign == 0xC000 ? "NaN" : sign == 0xD000 ? "Infinity" : "-Infinity");
@@ -115,7 +115,7 @@ bool NumericFromBinary(std::string_view value, std::string* out) {
   if ((sign != 0 && sign != 0x4000) || scale > kMaxScale) return false;
   std::string digits(size_t{count} * 4, '0');
   for (size_t i = 0; i < count; ++i) {
-    int digit = in.U16();
+    int digit = in.ReadUint16();
     if (digit > 9999) return false;
     for (size_t j = 4; j-- > 0; digit /= 10) {
       digits[i * 4 + j] = static_cast<char>('0' + digit % 10);
@@ -148,11 +148,14 @@ bool AppendInteger(std::string_view value, Format format, int bits, bool is_sign
                         : IntegerFromText<int64_t>(value, out);
   }
   if (value.size() * 8 != static_cast<size_t>(bits)) return false;
-  ValueReader in(value);
+  WireReader in(value);
   if (!is_signed) {
-    AppendNumber(bits == 64 ? in.U64() : in.U32(), out);
+    AppendNumber(bits == 64 ? static_cast<uint64_t>(in.ReadInt64()) : in.ReadUint32(), out);
   } else {
-    AppendNumber(bits == 16 ? int64_t{in.I16()} : bits == 32 ? int64_t{in.I32()} : in.I64(), out);
+    AppendNumber(bits == 16   ? int64_t{in.ReadInt16()}
+                 : bits == 32 ? int64_t{in.ReadInt32()}
+                              : in.ReadInt64(),
+                 out);
   }
   return true;
 }
@@ -163,13 +166,13 @@ bool AppendFloat(std::string_view value, Format format, bool is_double, std::str
   if (format == Format::text) {
     return is_double ? RealFromText<double>(value, out) : RealFromText<float>(value, out);
   }
-  ValueReader in(value);
+  WireReader in(value);
   if (is_double) {
-    AppendReal(std::bit_cast<double>(in.U64()), out);
+    AppendReal(std::bit_cast<double>(static_cast<uint64_t>(in.ReadInt64())), out);
   } else {
-    AppendReal(std::bit_cast<float>(in.U32()), out);
+    AppendReal(std::bit_cast<float>(in.ReadUint32()), out);
   }
-  return in.Done();
+  return in.AtEnd();
 }
 
 // The exponent form is not the server's output for numeric; jsonb's input and other stores have it.
