@@ -99,8 +99,11 @@ std::string AdviceFor(const Comparison& comparison, const compare::Observation* 
 }  // namespace
 
 void Judge::Planned(const Plan& plan) {
-  const UnitHeader& header = plan.unit->unit->header;
-  overlaps_.Note(plan.unit->ref.position, header.interval, plan.writes);
+  const Unit& unit = *plan.unit->unit;
+  Interval interval = unit.header.interval;
+  for (const Statement& statement : unit.statements)
+    interval.hi = std::max(interval.hi, statement.done);
+  overlaps_.Note(plan.unit->ref.position, interval, plan.writes);
 }
 
 void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view detail) {

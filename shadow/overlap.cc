@@ -8,7 +8,9 @@ void OverlapIndex::Note(Position unit, const Interval& interval,
                         const std::vector<RowAccess>& writes) {
   for (const RowAccess& access : writes) {
     std::deque<Write>& written = tables_[access.table];
-    written.push_back({interval, unit, access.key});
+    const Stamp latest =
+        written.empty() ? interval.hi : std::max(interval.hi, written.back().latest_end);
+    written.push_back({interval, latest, unit, access.key});
     if (written.size() > kMaxWrites) written.pop_front();
   }
 }
@@ -34,7 +36,7 @@ bool OverlapIndex::Overlapped(Position unit, const Interval& interval,
 void OverlapIndex::Forget(Stamp stamp) {
   for (auto table = tables_.begin(); table != tables_.end();) {
     std::deque<Write>& written = table->second;
-    while (!written.empty() && written.front().interval.hi < stamp) written.pop_front();
+    while (!written.empty() && written.front().latest_end < stamp) written.pop_front();
     if (written.empty()) {
       tables_.erase(table++);
     } else {

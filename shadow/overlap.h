@@ -16,7 +16,8 @@ namespace pgparity::shadow {
 // Belongs to the applier's thread.
 class OverlapIndex {
  public:
-  // Units come in the order of their keys, which is the order of their intervals' ends.
+  // Units come in the order of their keys. `interval` ends when the unit was acknowledged: until
+  // then a read elsewhere may not have seen it.
   void Note(Position unit, const Interval& interval, const std::vector<RowAccess>& writes);
   // Whether a unit other than `unit` overlaps `interval` and wrote one of `touched`.
   bool Overlapped(Position unit, const Interval& interval,
@@ -27,6 +28,7 @@ class OverlapIndex {
  private:
   struct Write {
     Interval interval;
+    Stamp latest_end;  // of this write and all before it, so that it ascends
     Position unit;
     std::optional<uint64_t> key;
   };

@@ -52,6 +52,14 @@ TEST(OverlapIndex, ALaterLongUnitIsFoundBehindManyShortOnes) {
   EXPECT_TRUE(index.Overlapped(300, {500, 501}, {Row("t", 7)}));
 }
 
+TEST(OverlapIndex, AnEndThatDoesNotAscendHidesNothing) {
+  OverlapIndex index;
+  index.Note(1, {10, 500}, {Row("t", 7)});
+  for (Position unit = 2; unit <= 50; ++unit)
+    index.Note(unit, {unit + 10, unit + 11}, {Row("t", 100)});
+  EXPECT_TRUE(index.Overlapped(99, {400, 401}, {Row("t", 7)}));
+}
+
 TEST(OverlapIndex, ForgettingLeavesWhatMayStillBeAskedFor) {
   OverlapIndex index;
   index.Note(1, {10, 20}, {Row("t", 7)});
