@@ -22,7 +22,7 @@ bool OverlapIndex::Overlapped(Position unit, const Interval& interval,
     if (found == tables_.end()) continue;
     const std::deque<Write>& written = found->second;
     auto from = std::partition_point(written.begin(), written.end(), [&](const Write& write) {
-      return write.interval.hi < interval.lo;
+      return write.latest_end < interval.lo;
     });
     for (; from != written.end(); ++from) {
       const bool same_row =
