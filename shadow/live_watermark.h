@@ -1,0 +1,32 @@
+// The capture thread's watermark as it is now, for readers in the same process: the journal carries
+// one only with its records.
+#pragma once
+
+#include "compare/mutex.h"
+#include "shadow/journal.h"
+
+namespace pgparity::shadow {
+
+// Thread-safe.
+class LiveWatermark {
+ public:
+  struct Values {
+    Stamp watermark = 0, settled = 0;
+    Position journal_end = 0;  // holds for every unit from here on
+  };
+
+  void Publish(const Values& values) {
+    MutexLock lock(&mutex_);
+    values_ = values;
+  }
+  Values Load() const {
+    MutexLock lock(&mutex_);
+    return values_;
+  }
+
+ private:
+  mutable Mutex mutex_;
+  Values values_ ABSL_GUARDED_BY(mutex_);
+};
+
+}  // namespace pgparity::shadow
