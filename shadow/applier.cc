@@ -226,14 +226,30 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   }
   SettleUpTo((*ref)->key);
   const Position low = sequencer_->low();
-  absl::StatusOr<Unit> unit = sequencer_->Load(**ref);
-  if (!unit.ok()) return unit.status();
-  Plan plan = planner_.Make(std::make_shared<const Unit>(*std::move(unit)), **ref,
-                            *primary_catalog_, *store_->catalog());
+  absl::StatusOr<Plan> made = MakePlan(**ref);
+  if (!made.ok()) return made.status();
+  Plan plan = *std::move(made);
   plan.unit->low = low;
   handed_on_ = {plan.unit->ref.key, plan.unit->ref.position, low};
   judge_.Planned(plan);
   return std::optional<Plan>(std::move(plan));
+}
+
+absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {
+  Unit unit;
+  if (ref.parts.empty()) {
+    absl::StatusOr<Unit> loaded = sequencer_->Load(ref);
+    if (!loaded.ok()) return loaded.status();
+    unit = *std::move(loaded);
+  } else {
+    absl::StatusOr<UnitHeader> header = sequencer_->LoadHeader(ref);
+    if (!header.ok()) return header.status();
+    unit.header = *std::move(header);
+  }
+  Plan plan = planner_.Make(std::make_shared<const Unit>(std::move(unit)), ref, *primary_catalog_,
+                            *store_->catalog());
+  if (!ref.parts.empty()) plan.unit->lane = PlannedUnit::Lane::parts;
+  return plan;
 }
 
 absl::StatusOr<bool> Applier::Round() {
@@ -277,6 +293,7 @@ absl::Status Applier::Dispatch(Plan plan) {
     }
     case PlannedUnit::Lane::alone:
     case PlannedUnit::Lane::outside_transaction:
+    case PlannedUnit::Lane::parts:
       break;
   }
   again_.push_front(std::move(plan));
@@ -285,7 +302,7 @@ absl::Status Applier::Dispatch(Plan plan) {
   if (first_of_again_alone_) return absl::OkStatus();
   plan = again_.front();
   readers_->WriteFollows(plan.unit->ref.key);
-  if (plan.unit->blocks_readers) readers_->Quiesce();
+  if (plan.unit->blocks_readers || plan.unit->lane == PlannedUnit::Lane::parts) readers_->Quiesce();
   absl::Status status = RunAlone(plan);
   if (status.ok()) again_.pop_front();
   return status;
@@ -313,23 +330,55 @@ void Applier::ReadFailed(const Plan& plan, const absl::Status& why) {
   Done(plan);
 }
 
+absl::StatusOr<UnitOutcome> Applier::TryAlone(const Plan& plan) {
+  return plan.unit->lane == PlannedUnit::Lane::parts ? RunParts(plan)
+                                                     : store_->ApplyAlone(*plan.unit);
+}
+
+absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
+  if (absl::Status status = store_->BeginParts(*plan.unit); !status.ok()) return status;
+  const UnitRef& ref = plan.unit->ref;
+  for (size_t i = 0; i <= ref.parts.size(); ++i) {
+    absl::StatusOr<std::vector<Statement>> statements = sequencer_->LoadPart(ref, i);
+    if (!statements.ok()) {
+      store_->AbandonParts();
+      return statements.status();
+    }
+    const Plan part = planner_.Make(
+        std::make_shared<const Unit>(Unit{plan.unit->unit->header, *std::move(statements)}), ref,
+        *primary_catalog_, *store_->catalog());
+    judge_.Planned(part);
+    absl::StatusOr<UnitOutcome> outcome = store_->RunPart(*part.unit);
+    if (!outcome.ok()) return outcome.status();
+    judge_.PartOutcome(part, *outcome, primary_catalog_, store_->catalog());
+    plan.unit->changes_catalog = plan.unit->changes_catalog || part.unit->changes_catalog;
+    if (outcome->status != UnitOutcome::Status::failed) continue;
+    judge_.GapOf(plan, "large-unit-refused",
+                 "a unit too large to hold failed on the shadow; nothing of it was applied");
+    outcome->statements.clear();
+    return outcome;
+  }
+  return store_->FinishParts(*plan.unit);
+}
+
 absl::Status Applier::RunAlone(const Plan& plan) {
   absl::Duration pause = kFirstBackoff;
-  absl::StatusOr<UnitOutcome> outcome = store_->ApplyAlone(*plan.unit);
+  absl::StatusOr<UnitOutcome> outcome = TryAlone(plan);
   while (absl::IsAborted(outcome.status()) && !stop_) {
     WaitForWork(pause);
     pause = std::min(pause * 2, kLastBackoff);
     Housekeeping(false);
-    outcome = store_->ApplyAlone(*plan.unit);
+    outcome = TryAlone(plan);
   }
   if (!outcome.ok()) return outcome.status();
+  const UnitRef& ref = plan.unit->ref;
   if (outcome->status == UnitOutcome::Status::failed) {
-    const UnitRef& ref = plan.unit->ref;
     if (absl::Status status = store_->SaveProgress({ref.key, ref.position, plan.unit->low});
-        !status.ok())
+        !status.ok()) {
       return status;
+    }
   }
-  saved_ = {plan.unit->ref.key, plan.unit->ref.position, plan.unit->low};
+  saved_ = {ref.key, ref.position, plan.unit->low};
   if (plan.unit->changes_catalog) {
     if (absl::Status status = store_->ReloadCatalog(); absl::IsUnavailable(status)) return status;
     ReloadCatalogs();

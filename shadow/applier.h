@@ -88,9 +88,12 @@ class Applier {
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
+  absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(Plan plan);
   absl::Status RunAlone(const Plan& plan);
+  absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
+  absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);
   absl::Status CollectSome(absl::Duration timeout);
   absl::Status DrainWindow();
   void TakeReadResults();

@@ -213,20 +213,31 @@ void Judge::CompareStatement(const Plan& plan, size_t index,
   mismatches_.push_back(std::move(mismatch));
 }
 
-void Judge::Outcome(const Plan& plan, const UnitOutcome& outcome,
-                    std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow) {
-  CountUnit(plan);
-  const UnitHeader& header = plan.unit->unit->header;
-  const bool took_effect =
-      header.end != UnitEnd::rolled_back && header.end != UnitEnd::rolled_back_prepared;
+// A generated key that no reply showed, while another unit may have drawn from the same sequence:
+// the two sides' keys may be exchanged.
+void Judge::NoteUnseenKey(const Plan& plan, size_t index, const Catalog& primary,
+                          const Catalog& shadow) {
+  const Analysis& analysis = *plan.verdicts[index].analysis;
+  if (!plan.unit->statements[index].shadow.unseen_generated_key || analysis.writes.empty()) return;
+  const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, shadow).search_path;
+  const RowAccess table{NameOf(analysis.writes.front(), primary, path), std::nullopt};
+  if (overlaps_.Overlapped(plan.unit->ref.position, plan.unit->unit->header.interval, {table})) {
+    GapOf(plan, "generated-key-unseen", table.table);
+  }
+}
+
+void Judge::PartOutcome(const Plan& plan, const UnitOutcome& outcome,
+                        std::shared_ptr<const Catalog> primary,
+                        std::shared_ptr<const Catalog> shadow) {
+  const UnitEnd end = plan.unit->unit->header.end;
+  const bool took_effect = end != UnitEnd::rolled_back && end != UnitEnd::rolled_back_prepared;
   std::vector<const compare::Observation*> observed(plan.verdicts.size(), nullptr);
   for (const StatementOutcome& statement : outcome.statements)
     observed[statement.index] = &statement.shadow;
   for (size_t i = 0; i < plan.verdicts.size(); ++i) {
     const StatementVerdict& verdict = plan.verdicts[i];
-    if (!verdict.gap.empty() && took_effect) {
-      GapOf(plan, verdict.gap, verdict.analysis->shape);
-    }
+    if (plan.unit->unit->statements[i].copy_continues) continue;
+    if (!verdict.gap.empty() && took_effect) GapOf(plan, verdict.gap, verdict.analysis->shape);
     if (verdict.transaction_control) continue;
     log_->Add(Counter::statements_seen, 1);
     if (!verdict.not_compared.empty()) {
@@ -236,25 +247,29 @@ void Judge::Outcome(const Plan& plan, const UnitOutcome& outcome,
     } else {
       CompareStatement(plan, i, *observed[i], primary, shadow);
     }
-    const bool unseen = plan.unit->statements[i].shadow.unseen_generated_key;
-    if (unseen && took_effect && verdict.gap.empty() && !verdict.analysis->writes.empty()) {
-      const RowAccess table{NameOf(verdict.analysis->writes.front(), *primary,
-                                   ContextOf(*plan.unit->unit, *primary, *shadow).search_path),
-                            std::nullopt};
-      if (overlaps_.Overlapped(plan.unit->ref.position, header.interval, {table})) {
-        GapOf(plan, "generated-key-unseen", table.table);
-      }
-    }
+    if (took_effect && verdict.gap.empty()) NoteUnseenKey(plan, i, *primary, *shadow);
   }
-  if (!outcome.commit_error.has_value() || plan.verdicts.empty()) return;
-  // The shadow refused the whole unit at its commit: said of the unit's last statement.
+}
+
+void Judge::Outcome(const Plan& plan, const UnitOutcome& outcome,
+                    std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow) {
+  CountUnit(plan);
+  PartOutcome(plan, outcome, std::move(primary), std::move(shadow));
+  if (outcome.commit_error.has_value()) CommitRefused(plan, *outcome.commit_error);
+}
+
+// The shadow refused the whole unit at its commit: said of the unit's last statement, or where its
+// statements are not at hand, as a gap.
+void Judge::CommitRefused(const Plan& plan, const compare::Observation& error) {
   Comparison refused;
   refused.kind = compare::Kind::shadow_error;
   refused.what = protocol::StrCat("the shadow refused the COMMIT with SQLSTATE ",
-                                  compare::DecodeErrorFields(outcome.commit_error->error).sqlstate);
-  size_t last = plan.verdicts.size() - 1;
-  while (last > 0 && plan.verdicts[last].transaction_control) --last;
-  Record(plan, last, Class::divergent, "", refused, 0);
+                                  compare::DecodeErrorFields(error.error).sqlstate);
+  for (size_t i = plan.verdicts.size(); i-- > 0;) {
+    if (plan.verdicts[i].transaction_control) continue;
+    return Record(plan, i, Class::divergent, "", refused, 0);
+  }
+  GapOf(plan, "commit-refused", refused.what);
 }
 
 void Judge::OutcomeUnknown(const Plan& plan, std::string_view reason) {

@@ -30,8 +30,15 @@ class Judge {
   // Its outcome on the shadow. `primary` and `shadow` as they were when it was planned.
   void Outcome(const Plan& plan, const UnitOutcome& outcome, std::shared_ptr<const Catalog> primary,
                std::shared_ptr<const Catalog> shadow);
+  // The same for a part of a unit of lane `parts`; the unit itself is counted by Outcome() of the
+  // whole.
+  void PartOutcome(const Plan& part, const UnitOutcome& outcome,
+                   std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow);
   // It was applied, and what the shadow answered is not known (the connection went in between).
   void OutcomeUnknown(const Plan& plan, std::string_view reason);
+
+  // A gap at the unit's end.
+  void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
 
   // Decides the mismatches whose overlapping units are all known: those that end before `settled`.
   void Settle(Stamp settled);
@@ -60,7 +67,8 @@ class Judge {
   bool ReconciledDdl(const Plan& plan, size_t index, const compare::Comparison& comparison,
                      const compare::Observation& shadow_side, const Catalog& primary,
                      const Catalog& shadow) const;
-  void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
+  void CommitRefused(const Plan& plan, const compare::Observation& error);
+  void NoteUnseenKey(const Plan& plan, size_t index, const Catalog& primary, const Catalog& shadow);
 
   const JudgeOptions options_;
   compare::ParityLog* log_;

@@ -52,6 +52,7 @@ struct PlannedUnit {
     window,               // pipelined with others
     alone,                // COPY, errors expected, parts in the journal
     outside_transaction,  // one statement that refuses a transaction block
+    parts,                // too large to hold: read from the journal part by part
     nothing,              // nothing to run: progress is carried by the next unit
   };
   Lane lane = Lane::window;
@@ -130,6 +131,14 @@ class Store {
   // Runs a unit with nothing else in flight, statement by statement under savepoints: a statement
   // that fails is left out and the rest is applied.
   virtual absl::StatusOr<UnitOutcome> ApplyAlone(const PlannedUnit& unit) = 0;
+  // A unit of lane `parts`, with nothing else in flight: BeginParts, RunPart for each part in turn,
+  // FinishParts. Statements expected to fail stand under savepoints; when another one fails,
+  // RunPart says `failed`, nothing of the unit is applied, and FinishParts is not called. A failing
+  // Status, and AbandonParts, leave nothing behind either.
+  virtual absl::Status BeginParts(const PlannedUnit& whole) = 0;
+  virtual absl::StatusOr<UnitOutcome> RunPart(const PlannedUnit& part) = 0;
+  virtual absl::StatusOr<UnitOutcome> FinishParts(const PlannedUnit& whole) = 0;
+  virtual void AbandonParts() = 0;
   // Moves the progress past units that had nothing to run.
   virtual absl::Status SaveProgress(const Progress& progress) = 0;
 

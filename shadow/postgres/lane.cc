@@ -16,6 +16,8 @@ namespace {
 
 // Statements kept prepared on a lane; the least recently used goes first.
 constexpr size_t kMaxPrepared = 500;
+// How often a COPY that makes no progress looks up.
+constexpr absl::Duration kCopyWait = absl::Minutes(10);
 
 struct ResultDeleter {
   void operator()(PGresult* result) const { PQclear(result); }
@@ -307,6 +309,14 @@ absl::StatusOr<compare::Observation> Lane::Run(std::string_view sql) {
 }
 
 absl::StatusOr<compare::Observation> Lane::CopyIn(std::string_view sql, std::string_view data) {
+  absl::StatusOr<std::optional<compare::Observation>> refused = CopyBegin(sql);
+  if (!refused.ok()) return refused.status();
+  if (refused->has_value()) return **std::move(refused);
+  if (absl::Status status = CopyPut(data); !status.ok()) return status;
+  return CopyEnd();
+}
+
+absl::StatusOr<std::optional<compare::Observation>> Lane::CopyBegin(std::string_view sql) {
   if (absl::Status status = LeavePipeline(); !status.ok()) return status;
   if (PQsendQueryParams(connection_, std::string(sql).c_str(), 0, nullptr, nullptr, nullptr,
                         nullptr, 0) != 1) {
@@ -314,41 +324,43 @@ absl::StatusOr<compare::Observation> Lane::CopyIn(std::string_view sql, std::str
   }
   while (PQisBusy(connection_) != 0) {
     bool timed_out = false;
-    if (absl::Status status = WaitReadable(absl::Now() + absl::Minutes(10), &timed_out);
-        !status.ok())
+    if (absl::Status status = WaitReadable(absl::Now() + kCopyWait, &timed_out); !status.ok())
       return status;
   }
   ResultPtr first(PQgetResult(connection_));
-  if (first == nullptr || PQresultStatus(first.get()) != PGRES_COPY_IN) {
-    compare::Observation refused;
-    if (first != nullptr) AddResult(first.get(), CaptureLimits{}, &refused);
-    while (PGresult* more = PQgetResult(connection_)) PQclear(more);
-    if (PQstatus(connection_) != CONNECTION_OK) return LostConnection("starting COPY");
-    return refused;
-  }
+  if (first != nullptr && PQresultStatus(first.get()) == PGRES_COPY_IN)
+    return std::optional<compare::Observation>();
+  compare::Observation refused;
+  if (first != nullptr) AddResult(first.get(), CaptureLimits{}, &refused);
+  while (PGresult* more = PQgetResult(connection_)) PQclear(more);
+  if (PQstatus(connection_) != CONNECTION_OK) return LostConnection("starting COPY");
+  return std::optional<compare::Observation>(std::move(refused));
+}
+
+absl::Status Lane::CopyPut(std::string_view data) {
   constexpr size_t kPiece = 64 << 10;
   for (size_t offset = 0; offset < data.size();) {
     const size_t length = std::min(kPiece, data.size() - offset);
     const int queued = PQputCopyData(connection_, data.data() + offset, static_cast<int>(length));
     if (queued < 0) return LostConnection("sending COPY data");
     if (queued == 1) offset += length;
-    if (queued == 0 || PQflush(connection_) == 1) {
-      bool timed_out = false;
-      if (absl::Status status = WaitReadable(absl::Now() + absl::Minutes(10), &timed_out);
-          !status.ok())
-        return status;
-    }
+    if (queued == 1 && PQflush(connection_) == 0) continue;
+    bool timed_out = false;
+    if (absl::Status status = WaitReadable(absl::Now() + kCopyWait, &timed_out); !status.ok())
+      return status;
   }
+  return absl::OkStatus();
+}
+
+absl::StatusOr<compare::Observation> Lane::CopyEnd() {
   while (true) {
     const int ended = PQputCopyEnd(connection_, nullptr);
     if (ended < 0) return LostConnection("ending COPY");
-    if (ended == 1) break;
+    if (ended == 1) return FinishAlone(CaptureLimits{});
     bool timed_out = false;
-    if (absl::Status status = WaitReadable(absl::Now() + absl::Minutes(10), &timed_out);
-        !status.ok())
+    if (absl::Status status = WaitReadable(absl::Now() + kCopyWait, &timed_out); !status.ok())
       return status;
   }
-  return FinishAlone(CaptureLimits{});
 }
 
 absl::StatusOr<std::vector<std::vector<std::string>>> Lane::Query(

@@ -7,6 +7,7 @@
 #include <functional>
 #include <list>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -62,6 +63,10 @@ class Lane {
                                            const CaptureLimits& limits);
   absl::StatusOr<compare::Observation> Run(std::string_view sql);
   absl::StatusOr<compare::Observation> CopyIn(std::string_view sql, std::string_view data);
+  // The same in pieces. CopyBegin returns the server's answer if that is not to take data.
+  absl::StatusOr<std::optional<compare::Observation>> CopyBegin(std::string_view sql);
+  absl::Status CopyPut(std::string_view data);
+  absl::StatusOr<compare::Observation> CopyEnd();
   // Rows of text values of a query of our own; an SQL error is a Status.
   absl::StatusOr<std::vector<std::vector<std::string>>> Query(
       std::string_view sql, const std::vector<std::string>& parameters = {});

@@ -387,6 +387,79 @@ absl::StatusOr<UnitOutcome> PostgresStore::ApplyAlone(const PlannedUnit& unit) {
   return TryAlone(unit, Guard::everything, &unexpected_error);
 }
 
+absl::Status PostgresStore::BeginParts(const PlannedUnit& whole) {
+  PGPARITY_CHECK(window_.empty());
+  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  copying_ = Copying::no;
+  copy_refusal_.reset();
+  absl::Status status = Begin(whole);
+  if (!status.ok()) AbandonParts();
+  return status;
+}
+
+absl::Status PostgresStore::RunCopyPiece(const Statement& statement,
+                                         const PlannedStatement& planned, UnitOutcome* outcome) {
+  if (copying_ == Copying::no) {
+    auto refused = lane_->CopyBegin(planned.shadow.sql);
+    if (!refused.ok()) return Lost(refused.status());
+    copying_ = refused->has_value() ? Copying::refused : Copying::open;
+    copy_refusal_ = *std::move(refused);
+  }
+  if (copying_ == Copying::open) {
+    if (absl::Status status = lane_->CopyPut(statement.copy_data); !status.ok())
+      return Lost(status);
+  }
+  if (statement.copy_continues) return absl::OkStatus();
+  if (copying_ == Copying::open) {
+    auto ended = lane_->CopyEnd();
+    if (!ended.ok()) return Lost(ended.status());
+    copy_refusal_ = *std::move(ended);
+  }
+  copying_ = Copying::no;
+  outcome->statements.push_back({planned.index, *std::move(copy_refusal_)});
+  copy_refusal_.reset();
+  return absl::OkStatus();
+}
+
+absl::StatusOr<UnitOutcome> PostgresStore::RunPart(const PlannedUnit& part) {
+  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  UnitOutcome outcome;
+  absl::Status status;
+  for (const PlannedStatement& planned : part.statements) {
+    if (!status.ok() || outcome.status == UnitOutcome::Status::failed) break;
+    if (planned.action == PlannedStatement::Action::skip) continue;
+    const Statement& statement = part.unit->statements[planned.index];
+    if (planned.action == PlannedStatement::Action::control) {
+      status = lane_->Run(planned.shadow, CaptureLimits{}).status();
+      if (!status.ok()) Lost(status).IgnoreError();
+      continue;
+    }
+    const bool expected = IsError(statement.primary);
+    const size_t before = outcome.statements.size();
+    status = planned.action == PlannedStatement::Action::copy_in
+                 ? RunCopyPiece(statement, planned, &outcome)
+                 : RunOne(part, planned, expected, &outcome);
+    const bool failed =
+        outcome.statements.size() > before && IsError(outcome.statements.back().shadow);
+    if (failed && !expected) outcome.status = UnitOutcome::Status::failed;
+  }
+  if (!status.ok() || outcome.status == UnitOutcome::Status::failed) AbandonParts();
+  if (!status.ok()) return status;
+  return outcome;
+}
+
+absl::StatusOr<UnitOutcome> PostgresStore::FinishParts(const PlannedUnit& whole) {
+  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  return Finish(whole, {});
+}
+
+void PostgresStore::AbandonParts() {
+  if (lane_ == nullptr) return;
+  // In the middle of a COPY there is no way back but a new connection.
+  if (copying_ == Copying::open || !lane_->Run("ROLLBACK").ok()) lane_.reset();
+  copying_ = Copying::no;
+}
+
 absl::Status PostgresStore::SaveProgress(const Progress& progress) {
   PGPARITY_CHECK(window_.empty());
   if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");

@@ -29,6 +29,10 @@ class PostgresStore : public Store {
   size_t in_flight() const override { return window_.size(); }
   absl::StatusOr<std::vector<Collected>> Collect(absl::Duration timeout) override;
   absl::StatusOr<UnitOutcome> ApplyAlone(const PlannedUnit& unit) override;
+  absl::Status BeginParts(const PlannedUnit& whole) override;
+  absl::StatusOr<UnitOutcome> RunPart(const PlannedUnit& part) override;
+  absl::StatusOr<UnitOutcome> FinishParts(const PlannedUnit& whole) override;
+  void AbandonParts() override;
   absl::Status SaveProgress(const Progress& progress) override;
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override;
   absl::StatusOr<std::vector<compare::Observation>> ReadRows(
@@ -60,6 +64,9 @@ class PostgresStore : public Store {
                                        bool* unexpected_error);
   absl::Status RunOne(const PlannedUnit& unit, const PlannedStatement& planned, bool guarded,
                       UnitOutcome* outcome);
+  // A piece of a COPY that goes on in the next part, or its last one.
+  absl::Status RunCopyPiece(const Statement& statement, const PlannedStatement& planned,
+                            UnitOutcome* outcome);
   absl::StatusOr<UnitOutcome> Finish(const PlannedUnit& unit, UnitOutcome outcome);
   absl::StatusOr<UnitOutcome> ApplyOutsideTransaction(const PlannedUnit& unit);
   absl::Status Begin(const PlannedUnit& unit);
@@ -71,6 +78,9 @@ class PostgresStore : public Store {
   std::unique_ptr<Lane> lane_;
   std::deque<InFlight> window_;
   std::string stream_id_;
+  // The COPY that a unit in parts is in the middle of.
+  enum class Copying : uint8_t { no, open, refused } copying_ = Copying::no;
+  std::optional<compare::Observation> copy_refusal_;
   Progress sent_;  // of the newest unit submitted or applied
   std::shared_ptr<const Catalog> catalog_ = Catalog::Empty();
   std::string description_;
