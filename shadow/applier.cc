@@ -57,7 +57,14 @@ absl::Status Applier::Start() {
   absl::StatusOr<std::unique_ptr<JournalReader>> reader = JournalReader::Open(journal_dir_);
   if (!reader.ok()) return reader.status();
   reader_ = *std::move(reader);
-  sequencer_ = std::make_unique<Sequencer>(reader_.get());
+  Sequencer::Events events;
+  events.on_gap = [this](const Record& gap) {
+    log_->Gap(gap.gap_reason, gap.gap_detail, absl::ToUnixMicros(absl::Now()));
+  };
+  events.on_reads_skipped = [this](uint64_t units, uint64_t statements) {
+    judge_.ReadsSkipped(units, statements);
+  };
+  sequencer_ = std::make_unique<Sequencer>(reader_.get(), std::move(events));
   readers_ = std::make_unique<ReaderPool>(
       options_.snapshot_lanes, [this] { return store_->OpenSnapshotLane(); }, [this] { Wake(); });
   thread_ = std::thread([this] { Run(); });
@@ -127,7 +134,9 @@ void Applier::Degrade(const absl::Status& why) {
 absl::Status Applier::FirstConnected(const Progress& progress) {
   hooks_.on_first_connect(progress.position == 0);
   handed_on_ = saved_ = progress;
-  if (progress.position == 0) return sequencer_->Start(reader_->begin(), std::nullopt);
+  if (progress.position == 0) {
+    return sequencer_->Start(reader_->begin(), std::nullopt, options_.events_reported_to);
+  }
   if (progress.low < reader_->begin()) {
     log_->Gap("journal-trimmed",
               "units that the shadow does not hold were deleted from the journal",
@@ -136,7 +145,8 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
   UnitRef applied;
   applied.key = progress.key;
   applied.position = progress.position;
-  return sequencer_->Start(std::max(progress.low, reader_->begin()), applied);
+  return sequencer_->Start(std::max(progress.low, reader_->begin()), applied,
+                           options_.events_reported_to);
 }
 
 void Applier::Reconnected(const Progress& progress) {
@@ -216,6 +226,12 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   const Stamp now = hooks_.now();
   sequencer_->RaiseWatermark(live.watermark, live.settled, live.journal_end);
   absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+  if (absl::IsDataLoss(ref.status()) && sequencer_->SkipCorruption()) {
+    hooks_.log_warning(StrCat(protocol::MessageOf(ref.status()), "; going on at the next segment"));
+    log_->Gap("journal-corrupt", protocol::MessageOf(ref.status()),
+              absl::ToUnixMicros(absl::Now()));
+    return std::optional<Plan>();
+  }
   if (!ref.ok()) return ref.status();
   if (settlements_.empty() || settlements_.back().settled != sequencer_->settled()) {
     settlements_.push_back({sequencer_->settled(), now});
@@ -475,10 +491,11 @@ void Applier::Housekeeping(bool idle) {
   if (idle) {
     if (absl::Status status = SaveIdleProgress(); !status.ok()) connected_ = false;
   }
+  if (connected_) log_->SetAppliedPosition(settled_to);
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
-  if (connected_) hooks_.release(saved_.low);
+  if (connected_) hooks_.release(std::min(saved_.low, settled_to));
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);

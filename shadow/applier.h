@@ -31,6 +31,7 @@ struct ApplierOptions {
   size_t snapshot_lanes = 1;
   PlannerOptions planner;
   JudgeOptions judge;
+  Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
 };
 

@@ -281,6 +281,17 @@ void Judge::OutcomeUnknown(const Plan& plan, std::string_view reason) {
   }
 }
 
+void Judge::ReadsSkipped(uint64_t units, uint64_t statements) {
+  log_->Add(Counter::units_seen, units);
+  log_->Add(Counter::units_read_only, units);
+  log_->Add(Counter::statements_seen, statements);
+  compare::StatementRecord record;
+  record.shape = "(reads left out by --reads)";
+  record.cls = Class::not_compared;
+  record.reason = "read-sampling";
+  for (uint64_t i = 0; i < statements; ++i) log_->Record(record);
+}
+
 std::optional<Position> Judge::OldestUnsettled() const {
   std::optional<Position> oldest;
   for (const Mismatch& mismatch : mismatches_) {

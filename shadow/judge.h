@@ -40,6 +40,9 @@ class Judge {
   // A gap at the unit's end.
   void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
 
+  // Reads that --reads left out.
+  void ReadsSkipped(uint64_t units, uint64_t statements);
+
   // Decides the mismatches whose overlapping units are all known: those that end before `settled`.
   void Settle(Stamp settled);
   // First position of the oldest unit with a mismatch that is not decided yet.
