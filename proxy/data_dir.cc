@@ -62,7 +62,7 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Take(const std::string& path) 
     return absl::PermissionDeniedError(
         StrCat("cannot make the data directory ", path, ": ", strerror(errno)));
   }
-  const std::string lock_path = path + "/lock";
+  const std::string lock_path = path + "/serve.pid";
   const int fd = open(lock_path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (fd < 0) {
     return absl::PermissionDeniedError(
@@ -83,10 +83,6 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Take(const std::string& path) 
   dir->unclean_ = Exists(path + "/running");
   if (absl::Status status = WriteLine(path + "/running", StrCat(getpid())); !status.ok())
     return status;
-  if (mkdir(dir->journal_dir().c_str(), 0700) != 0 && errno != EEXIST) {
-    return absl::PermissionDeniedError(
-        StrCat("cannot make ", dir->journal_dir(), ": ", strerror(errno)));
-  }
   return dir;
 }
 

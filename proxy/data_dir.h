@@ -1,6 +1,7 @@
 // The data directory: one process, one format version, and the secret-free facts of who uses it.
 //   VERSION      format version of the whole directory
-//   lock         flock'ed by the process that serves it
+//   serve.pid    the process that serves it, which holds a flock on it
+//   lock         the journal writer's own
 //   running      there while a process serves it: found at start, the one before did not end in
 //   order journal/     the journal (shadow/journal_format.h) parity.db    the parity log
 //   (compare/parity_log.h)
@@ -21,7 +22,7 @@ class DataDir {
   DataDir(const DataDir&) = delete;
   DataDir& operator=(const DataDir&) = delete;
 
-  std::string journal_dir() const { return path_ + "/journal"; }
+  const std::string& path() const { return path_; }
   std::string parity_log() const { return path_ + "/parity.db"; }
   // The process before did not end in order.
   bool unclean() const { return unclean_; }

@@ -41,11 +41,11 @@ std::string_view StateName(ApplierState state) {
   return "degraded";
 }
 
-Applier::Applier(ApplierOptions options, ApplierHooks hooks, std::string journal_dir, Store* store,
+Applier::Applier(ApplierOptions options, ApplierHooks hooks, std::string data_dir, Store* store,
                  compare::ParityLog* log)
     : options_(std::move(options)),
       hooks_(std::move(hooks)),
-      journal_dir_(std::move(journal_dir)),
+      data_dir_(std::move(data_dir)),
       store_(store),
       log_(log),
       planner_(options_.planner),
@@ -54,7 +54,7 @@ Applier::Applier(ApplierOptions options, ApplierHooks hooks, std::string journal
 Applier::~Applier() { Stop(); }
 
 absl::Status Applier::Start() {
-  absl::StatusOr<std::unique_ptr<JournalReader>> reader = JournalReader::Open(journal_dir_);
+  absl::StatusOr<std::unique_ptr<JournalReader>> reader = JournalReader::Open(data_dir_);
   if (!reader.ok()) return reader.status();
   reader_ = *std::move(reader);
   Sequencer::Events events;

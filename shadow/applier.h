@@ -64,8 +64,8 @@ struct ApplierStatus {
 
 class Applier {
  public:
-  // `journal_dir` is read by a reader of its own; `store`, `log` outlive the applier.
-  Applier(ApplierOptions options, ApplierHooks hooks, std::string journal_dir, Store* store,
+  // The journal of `data_dir` is read by a reader of its own; `store`, `log` outlive the applier.
+  Applier(ApplierOptions options, ApplierHooks hooks, std::string data_dir, Store* store,
           compare::ParityLog* log);
   ~Applier();
 
@@ -112,7 +112,7 @@ class Applier {
 
   const ApplierOptions options_;
   const ApplierHooks hooks_;
-  const std::string journal_dir_;
+  const std::string data_dir_;
   Store* const store_;
   compare::ParityLog* const log_;
 
