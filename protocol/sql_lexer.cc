@@ -180,7 +180,8 @@ TransactionCommand ClassifyTransactionCommand(std::string_view statement) {
   using Command = TransactionCommand;
   // No token that decides lies behind the sixth, and no literal before it.
   SqlTokenizer tokens(statement, true);
-  const Token first = tokens.Next();
+  Token first = tokens.Next();
+  while (first.IsSymbol(';')) first = tokens.Next();
   if (first.Is("BEGIN")) return Command::begin;
   if (first.Is("START")) return tokens.Next().Is("TRANSACTION") ? Command::begin : Command::none;
   if (first.Is("COMMIT") || first.Is("END")) {

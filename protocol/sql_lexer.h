@@ -49,7 +49,8 @@ class StatementSplitter {
 std::vector<std::string_view> SplitStatements(std::string_view sql,
                                               bool standard_conforming_strings);
 
-// Classifies one statement (leading comments allowed). Looks at no more than its first 64 tokens.
+// Classifies one statement (leading comments and semicolons allowed). Looks at no more than its
+// first 64 tokens.
 TransactionCommand ClassifyTransactionCommand(std::string_view statement);
 
 // COMMIT, END, PREPARE TRANSACTION, COMMIT PREPARED, with AND CHAIN or without: what makes work

@@ -12,6 +12,7 @@ inline constexpr std::string_view kConnectionFailure = "08006";
 inline constexpr std::string_view kProtocolViolation = "08P01";
 inline constexpr std::string_view kFeatureNotSupported =
     "0A000";  // also: cached plan must not change its result
+inline constexpr std::string_view kCharacterNotInRepertoire = "22021";  // bytes that are no text
 inline constexpr std::string_view kNotNullViolation = "23502";
 inline constexpr std::string_view kForeignKeyViolation = "23503";
 inline constexpr std::string_view kUniqueViolation = "23505";
