@@ -1,0 +1,87 @@
+// The forwarder: listeners, forwarding threads, and the capture thread behind their taps.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "compare/latency_histogram.h"
+#include "proxy/capture.h"
+
+namespace pgparity::proxy {
+
+struct ForwarderOptions {
+  std::vector<std::string> listen;  // see ParseListenAddress
+  std::string primary_host;         // a name, an address, or a Unix socket's directory
+  uint16_t primary_port = 5432;
+  int threads = 1;
+  size_t max_sessions = 1000;
+  uint32_t max_frame = 1u << 30;  // largest length word that passes
+  std::chrono::milliseconds login_timeout{60'000};
+  std::chrono::milliseconds connect_timeout{5'000};
+  std::chrono::milliseconds drain_timeout{30'000};
+  // Capture. The rings are <ring_dir>/pgparity-<hash of data_dir>-<n>.ring, one a thread.
+  std::string ring_dir = "/dev/shm";
+  std::string data_dir;
+  size_t ring_bytes = 64 << 20;        // of each
+  size_t capture_row_bytes = 1 << 20;  // rows recorded of one statement
+  Stamp stamp_base = 1;                // no stamp of this process is lower
+};
+
+// Sums over all threads, since the start.
+struct ForwarderCounters {
+  uint64_t sessions_open = 0, sessions = 0, logins = 0, refused_sessions = 0;
+  uint64_t connect_failures = 0, cancels = 0, cancels_dropped = 0, bad_frames = 0;
+  uint64_t client_bytes = 0, server_bytes = 0;
+  uint64_t captured_records = 0, captured_bytes = 0, capture_lost = 0, unrecorded_sessions = 0;
+};
+
+// All methods are for any thread; Stop() and the destructor for one.
+class Forwarder {
+ public:
+  // Listens once it returns. `sink` outlives the forwarder and is called on the capture thread;
+  // null: nothing is recorded. Session ids are unique over the life of a data directory, as long as
+  // stamp_base rises.
+  static absl::StatusOr<std::unique_ptr<Forwarder>> Start(ForwarderOptions options,
+                                                          CaptureSink* sink);
+  ~Forwarder();
+
+  // Of the bound sockets, in the order of options.listen (a name may stand for several).
+  std::vector<uint16_t> ports() const;
+
+  // Accepts no more; ends idle sessions, others when they become idle, all at drain_timeout.
+  void BeginDrain();
+  // BeginDrain(), and waits until no session is left (at most drain_timeout and what a client may
+  // take to read its last message).
+  void Drain();
+  // Ends everything at once; then delivers the rest of the rings to the sink.
+  void Stop();
+
+  // The latest connect's outcome; without traffic, of a probe every 5 s.
+  bool primary_reachable() const;
+  ForwarderCounters counters() const;
+  // From the end of a receive to the end of its send, of one message in 64.
+  compare::LatencyHistogram added_latency() const;
+
+  // The kill switch: takes effect with each session's next bytes. Off, a session with traffic is
+  // lost with that reason; on again, it is taken up when it is next idle.
+  void SetCapture(bool on, std::string_view reason);
+
+  Stamp Now() const;
+  // See CaptureThread. Without a sink: nothing to do, and true.
+  void RequestFlush();
+  bool WaitDrainedTo(Stamp stamp, std::chrono::milliseconds timeout);
+  // Bytes that an earlier process on this data directory captured and never consumed: a gap.
+  uint64_t ring_leftover() const;
+
+ private:
+  struct Impl;
+  explicit Forwarder(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace pgparity::proxy

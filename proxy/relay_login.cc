@@ -1,0 +1,209 @@
+#include "proxy/relay_login.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <optional>
+
+#include "protocol/wire.h"
+
+namespace pgparity::proxy {
+namespace {
+
+using protocol::WireReader;
+using protocol::WireWriter;
+
+constexpr size_t kMaxParameterBytes = 64 << 10;
+
+// A whole frame at the head of `bytes`.
+struct Head {
+  char tag = 0;
+  uint64_t wire_length = 0;
+  bool whole = false, bad = false;
+};
+
+std::optional<Head> ReadHead(std::string_view bytes, uint32_t limit, uint32_t error_limit) {
+  if (bytes.size() < 5) return std::nullopt;
+  const char tag = bytes[0];
+  const uint32_t length = WireReader(bytes.substr(1, 4)).ReadUint32();
+  const uint32_t most = tag == 'E' || tag == 'N' ? error_limit : limit;
+  return Head{tag, uint64_t{1} + length, bytes.size() >= uint64_t{1} + length,
+              length < 4 || length > most};
+}
+
+std::string Lower(std::string_view text) {
+  std::string lower(text);
+  std::transform(lower.begin(), lower.end(), lower.begin(),
+                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return lower;
+}
+
+// What the server reports of itself: nothing that SET would take.
+bool IsSetting(std::string_view name) {
+  static constexpr std::array<std::string_view, 7> kReports = {
+      "server_version", "server_encoding",       "integer_datetimes", "is_superuser",
+      "in_hot_standby", "session_authorization", "scram_iterations"};
+  return std::find(kReports.begin(), kReports.end(), name) == kReports.end();
+}
+
+// The `options` parameter as the server splits it: at spaces, a backslash taking the next character
+// as it is (pg_split_opts).
+std::vector<std::string> SplitOptions(std::string_view options) {
+  std::vector<std::string> words;
+  for (size_t i = 0; i < options.size();) {
+    if (std::isspace(static_cast<unsigned char>(options[i])) != 0) {
+      ++i;
+      continue;
+    }
+    std::string& word = words.emplace_back();
+    for (; i < options.size() && std::isspace(static_cast<unsigned char>(options[i])) == 0; ++i) {
+      if (options[i] == '\\' && ++i == options.size()) break;
+      word.push_back(options[i]);
+    }
+  }
+  return words;
+}
+
+// -c name=value, -cname=value and --name=value; a dash in a name stands for an underscore.
+void AddOptions(std::string_view options, shadow::Settings* settings) {
+  const std::vector<std::string> words = SplitOptions(options);
+  for (size_t i = 0; i < words.size(); ++i) {
+    std::string_view word = words[i];
+    if (word == "-c" && i + 1 < words.size()) {
+      word = words[++i];
+    } else if (word.substr(0, 2) == "-c" || word.substr(0, 2) == "--") {
+      word.remove_prefix(2);
+    } else {
+      continue;
+    }
+    const size_t equals = word.find('=');
+    if (equals == std::string_view::npos) continue;
+    std::string name = Lower(word.substr(0, equals));
+    std::replace(name.begin(), name.end(), '-', '_');
+    (*settings)[name] = std::string(word.substr(equals + 1));
+  }
+}
+
+void PutText(std::string_view text, WireWriter* writer) {
+  writer->Uint32(static_cast<uint32_t>(text.size())).Bytes(text);
+}
+
+std::string GetText(WireReader* reader) {
+  const uint32_t size = reader->ReadUint32();
+  return std::string(reader->ReadBytes(size));
+}
+
+}  // namespace
+
+LoginRelay::Step LoginRelay::FromClient(std::string_view bytes) {
+  Step step;
+  while (true) {
+    const std::string_view rest = bytes.substr(step.forward);
+    // Passwords and SASL and GSS responses; anything else is sent ahead of the login's end.
+    if (!rest.empty() && rest[0] != 'p') {
+      step.next = Next::hold;
+      return step;
+    }
+    const std::optional<Head> head = ReadHead(rest, kMaxFrame, kMaxFrame);
+    if (!head) return step;
+    if (head->bad) {
+      step.next = Next::bad_frame;
+      return step;
+    }
+    if (!head->whole) return step;
+    step.forward += head->wire_length;
+  }
+}
+
+LoginRelay::Step LoginRelay::FromServer(std::string_view bytes) {
+  Step step;
+  while (true) {
+    const std::string_view rest = bytes.substr(step.forward);
+    const std::optional<Head> head = ReadHead(rest, kMaxFrame, kMaxErrorFrame);
+    if (!head) return step;
+    if (head->bad) {
+      step.next = Next::bad_frame;
+      return step;
+    }
+    if (!head->whole) return step;
+    step.forward += head->wire_length;
+    if (head->tag == 'Z') {
+      step.next = Next::logged_in;
+      return step;
+    }
+    ServerMessage(head->tag, rest.substr(5, head->wire_length - 5));
+  }
+}
+
+void LoginRelay::ServerMessage(char tag, std::string_view body) {
+  WireReader reader(body);
+  if (tag == 'S') {
+    const std::string_view name = reader.ReadCString();
+    const std::string_view value = reader.ReadCString();
+    parameter_bytes_ += body.size();
+    if (!reader.ok() || parameter_bytes_ > kMaxParameterBytes) return;
+    parameters_.insert_or_assign(std::string(name), std::string(value));
+  } else if (tag == 'K') {
+    const int32_t process_id = reader.ReadInt32();
+    const std::string_view key = reader.ReadRest();
+    if (key.size() < protocol::kMinCancelKey || key.size() > protocol::kMaxCancelKey) return;
+    process_id_ = process_id;
+    cancel_key_ = std::string(key);
+  }
+}
+
+shadow::SessionInfo MakeSessionInfo(const protocol::StartupMessage& startup,
+                                    const std::map<std::string, std::string>& parameters) {
+  shadow::SessionInfo info;
+  info.user = std::string(startup.user());
+  info.database = std::string(startup.database());
+  info.replication = startup.replication();
+  AddOptions(startup.Get("options"), &info.startup);
+  for (const auto& [name, value] : startup.parameters) {
+    if (name == "user" || name == "database" || name == "options" || name == "replication" ||
+        name.rfind("_pq_.", 0) == 0) {
+      continue;
+    }
+    info.startup[Lower(name)] = value;
+  }
+  for (const auto& [name, value] : parameters) {
+    const std::string lower = Lower(name);
+    if (IsSetting(lower)) info.startup[lower] = value;
+  }
+  if (const auto found = info.startup.find("application_name"); found != info.startup.end()) {
+    info.application = found->second;
+  }
+  return info;
+}
+
+std::string EncodeSessionInfo(const shadow::SessionInfo& info) {
+  std::string out;
+  WireWriter writer(&out);
+  writer.Uint8(info.replication ? 1 : 0);
+  PutText(info.user, &writer);
+  PutText(info.database, &writer);
+  PutText(info.application, &writer);
+  for (const auto& [name, value] : info.startup) {
+    PutText(name, &writer);
+    PutText(value, &writer);
+  }
+  return out;
+}
+
+shadow::SessionInfo DecodeSessionInfo(std::string_view bytes) {
+  WireReader reader(bytes);
+  shadow::SessionInfo info;
+  info.replication = reader.ReadUint8() != 0;
+  info.user = GetText(&reader);
+  info.database = GetText(&reader);
+  info.application = GetText(&reader);
+  while (reader.remaining() != 0) {
+    std::string name = GetText(&reader);
+    std::string value = GetText(&reader);
+    if (!reader.ok()) break;
+    info.startup[std::move(name)] = std::move(value);
+  }
+  return info;
+}
+
+}  // namespace pgparity::proxy

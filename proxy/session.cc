@@ -1,0 +1,277 @@
+#include "proxy/session.h"
+
+#include <sys/epoll.h>
+
+#include "protocol/sqlstate.h"
+#include "protocol/wire.h"
+
+namespace pgparity::proxy {
+namespace {
+
+namespace sqlstate = protocol::sqlstate;
+
+// Receives of one side before other sessions get their turn.
+constexpr int kReadsPerTurn = 16;
+constexpr Stamp kSecond = 1'000'000'000;
+// How long a client may take to read its last message, and then to close.
+constexpr Stamp kLastFlush = 30 * kSecond;
+constexpr Stamp kLinger = 2 * kSecond;
+
+}  // namespace
+
+Session::Session(SessionContext* context, uint64_t id, Transport client)
+    : context_(context),
+      timer_([this] { OnTimer(); }),
+      relay_(context->shared->relay, context->tap, &tap_session_) {
+  tap_session_.id = id;
+  client_.transport = std::move(client);
+}
+
+Session::~Session() { context_->loop->Cancel(&timer_); }
+
+void Session::Start() {
+  login_deadline_ = context_->loop->now() + context_->shared->login_timeout;
+  context_->loop->Arm(&timer_, login_deadline_);
+  TuneSocket(client_.transport.fd());
+  if (!context_->loop->Add(client_.transport.fd(), &client_, EventLoop::Trigger::edge).ok()) {
+    Close();
+  }
+}
+
+void Session::OnEvents(Side* side, uint32_t events) {
+  if (state_ == State::closed || !side->transport.open()) return;
+  if ((events & (EPOLLIN | EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) side->readable = true;
+  if ((events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR)) != 0) side->ending = true;
+  if (state_ == State::connecting && side == &primary_) {
+    if (events != 0) OnConnected();
+    return;
+  }
+  if ((events & EPOLLOUT) != 0) Flush(side);
+  Drive();
+}
+
+void Session::Drive() {
+  switch (state_) {
+    case State::startup:
+      ReadStartup();
+      return;
+    case State::connecting:
+      // Nothing to say to the primary yet; a client that leaves need not wait for it.
+      if (client_.ending) Close();
+      return;
+    case State::login:
+      PumpLogin();
+      return;
+    case State::relaying:
+      Pump(&client_, &primary_);
+      if (state_ == State::relaying) Pump(&primary_, &client_);
+      PassEndOn();
+      EndIfDraining();
+      return;
+    case State::cancelling:
+      // The server says that it has taken the request by closing.
+      for (int i = 0; i < kReadsPerTurn && primary_.readable; ++i) Receive(&primary_);
+      if (primary_.ended) return Close();
+      if (primary_.readable) context_->loop->Again(&primary_);
+      return;
+    case State::lingering:
+      for (int i = 0; i < kReadsPerTurn && client_.readable; ++i) Receive(&client_);
+      if (client_.readable) context_->loop->Again(&client_);
+      if (client_.broken || (client_.ended && client_.pending.empty())) Close();
+      return;
+    case State::closed:
+      return;
+  }
+}
+
+void Session::OnTimer() {
+  switch (state_) {
+    case State::connecting:
+      FailConnect("timeout expired");
+      return;
+    case State::login:
+      Fail(sqlstate::kQueryCanceled, "canceling authentication due to timeout of the proxy");
+      return;
+    default:
+      Close();
+      return;
+  }
+}
+
+std::string_view Session::Receive(Side* from) {
+  const IoResult got = from->transport.Receive(context_->buffer.get(), context_->buffer_size);
+  switch (got.kind) {
+    case IoResult::Kind::ok:
+      // When epoll has told of the end there is no further edge to wait for.
+      from->readable = !got.drained || from->ending;
+      return {context_->buffer.get(), got.bytes};
+    case IoResult::Kind::would_block:
+      from->readable = false;
+      return {};
+    case IoResult::Kind::end:
+    case IoResult::Kind::error:
+      from->readable = false;
+      OnEnd(from, got.kind == IoResult::Kind::error);
+      return {};
+  }
+  return {};
+}
+
+void Session::Pump(Side* from, Side* to) {
+  const bool from_client = from == &client_;
+  for (int i = 0; i < kReadsPerTurn; ++i) {
+    // Backpressure: what one side does not take, the other is not asked for.
+    if (!from->readable || !to->pending.empty()) return;
+    const std::string_view piece = Receive(from);
+    if (piece.empty()) return;
+    const Stamp stamp = context_->clock->Now();
+    const Relay::Step step =
+        from_client ? relay_.FromClient(piece, stamp) : relay_.FromServer(piece, stamp);
+    Send(to, piece.substr(0, step.forward));
+    (from_client ? context_->counters.client_bytes : context_->counters.server_bytes)
+        .Add(step.forward);
+    if (timed()) context_->added_latency.Add((context_->clock->Now() - stamp) / 1000);
+    if (step.next == Relay::Next::bad_frame) [[unlikely]] {
+      context_->counters.bad_frames.Add();
+      if (!relay_.ServerAtBoundary()) return Linger();
+      return Fail(sqlstate::kProtocolViolation, from_client
+                                                    ? "invalid message length from the client"
+                                                    : "invalid message length from the primary");
+    }
+  }
+  context_->loop->Again(from);
+}
+
+void Session::Send(Side* to, std::string_view bytes) {
+  if (to->broken || bytes.empty()) return;
+  if (!to->pending.empty()) {
+    to->pending.append(bytes);
+    return;
+  }
+  const IoResult sent = to->transport.Send(bytes);
+  if (sent.kind == IoResult::Kind::error) {
+    to->broken = true;
+    // Its last words may be there to read, or its end.
+    to->readable = to->ending = true;
+    context_->loop->Again(to);
+    return;
+  }
+  if (sent.bytes == bytes.size()) return;
+  to->pending.assign(bytes.substr(sent.bytes));
+  to->sent = 0;
+  context_->loop->Change(to->transport.fd(), to, EventLoop::Trigger::edge_writable);
+}
+
+void Session::Flush(Side* to) {
+  while (to->sent < to->pending.size()) {
+    const IoResult sent = to->transport.Send(std::string_view(to->pending).substr(to->sent));
+    if (sent.kind == IoResult::Kind::would_block) return;
+    if (sent.kind == IoResult::Kind::error) {
+      to->broken = true;
+      to->readable = to->ending = true;
+      break;
+    }
+    to->sent += sent.bytes;
+    if (state_ == State::lingering) {
+      context_->loop->Arm(&timer_, context_->loop->now() + kLastFlush);
+    }
+  }
+  std::string().swap(to->pending);
+  to->sent = 0;
+  if (state_ == State::lingering && !to->broken && !to->write_shut) {
+    to->transport.ShutdownWrite();
+    to->write_shut = true;
+    context_->loop->Arm(&timer_, context_->loop->now() + kLinger);
+  }
+}
+
+void Session::OnEnd(Side* from, bool error) {
+  from->ended = true;
+  from->broken |= error;
+  if (from == &primary_ && (state_ == State::relaying || state_ == State::login)) Linger();
+}
+
+// The client's end, once all that it sent before has been sent on.
+void Session::PassEndOn() {
+  if (state_ != State::relaying && state_ != State::login) return;
+  if (client_.broken && !client_.readable) client_.ended = true;
+  if (!client_.ended || !primary_.pending.empty()) return;
+  if (client_.broken) return Close();
+  if (primary_.write_shut || (opening_ != nullptr && !opening_->received.empty())) return;
+  primary_.transport.ShutdownWrite();
+  primary_.write_shut = true;
+}
+
+void Session::EndIfDraining() {
+  if (!context_->shared->draining.load(std::memory_order_relaxed)) [[likely]]
+    return;
+  if (state_ != State::relaying || !relay_.Idle()) return;
+  if (!client_.pending.empty() || !primary_.pending.empty()) return;
+  Shutdown();
+}
+
+void Session::Drain() {
+  if (state_ == State::relaying) return EndIfDraining();
+  if (state_ != State::cancelling && state_ != State::lingering) Shutdown();
+}
+
+void Session::Shutdown() {
+  switch (state_) {
+    case State::connecting:
+    case State::login:
+      return Fail(sqlstate::kCannotConnectNow, "pgparity is shutting down");
+    case State::relaying:
+      if (!relay_.ServerAtBoundary()) return Close();
+      return Fail(sqlstate::kAdminShutdown, "terminating connection due to administrator command");
+    default:
+      return Close();
+  }
+}
+
+void Session::Fail(std::string_view code, std::string_view message, std::string_view hint) {
+  std::string error;
+  protocol::AppendErrorResponse(&error, "FATAL", code, message, hint);
+  Send(&client_, error);
+  Linger();
+}
+
+void Session::Linger() {
+  if (state_ == State::closed || state_ == State::lingering) return;
+  ClosePrimary();
+  state_ = State::lingering;
+  if (client_.broken || (client_.ended && client_.pending.empty())) return Close();
+  if (!client_.pending.empty()) {
+    context_->loop->Arm(&timer_, context_->loop->now() + kLastFlush);
+    return;
+  }
+  client_.transport.ShutdownWrite();
+  client_.write_shut = true;
+  context_->loop->Arm(&timer_, context_->loop->now() + kLinger);
+  if (client_.readable) context_->loop->Again(&client_);
+}
+
+void Session::ClosePrimary() {
+  if (state_ == State::relaying && context_->tap != nullptr) {
+    context_->tap->Closed(&tap_session_, context_->clock->Now());
+  }
+  if (!cancel_key_.empty()) context_->shared->cancels.Remove(process_id_, cancel_key_);
+  cancel_key_.clear();
+  context_->loop->Forget(&primary_);
+  primary_.transport.Close();
+  primary_.pending.clear();
+  primary_.readable = false;
+}
+
+void Session::Close() {
+  if (state_ == State::closed) return;
+  ClosePrimary();
+  state_ = State::closed;
+  context_->loop->Cancel(&timer_);
+  context_->loop->Forget(&client_);
+  client_.transport.Close();
+  if (counted_) context_->shared->sessions_open.fetch_sub(1);
+  counted_ = false;
+  context_->on_closed(id());
+}
+
+}  // namespace pgparity::proxy

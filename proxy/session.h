@@ -1,0 +1,170 @@
+// A session: one client connection and the primary connection paired with it, on one forwarding
+// thread. Carries bytes between the sockets and the sans-I/O parts (LoginRelay, Relay).
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "compare/latency_histogram.h"
+#include "proxy/cancel_registry.h"
+#include "proxy/counter.h"
+#include "proxy/event_loop.h"
+#include "proxy/primary.h"
+#include "proxy/relay.h"
+#include "proxy/relay_login.h"
+#include "proxy/transport.h"
+
+namespace pgparity::proxy {
+
+class Session;
+
+// Written by one thread each, read by any.
+struct ForwardCounters {
+  Counter sessions;  // that ever sent a startup message
+  Counter logins;
+  Counter connect_failures;
+  Counter refused_sessions;  // too many
+  Counter cancels, cancels_dropped;
+  Counter bad_frames;
+  Counter client_bytes, server_bytes;
+};
+
+// What all threads share.
+struct ForwardShared {
+  Relay::Limits relay;
+  Stamp login_timeout = 0, connect_timeout = 0;  // nanoseconds
+  size_t max_sessions = 0;
+  std::atomic<size_t> sessions_open{0};
+  std::atomic<bool> draining{false};
+  CancelRegistry cancels;
+};
+
+// What the sessions of one thread share. Outlives them.
+struct SessionContext {
+  EventLoop* loop = nullptr;
+  Tap* tap = nullptr;  // null: nothing is recorded
+  const StampClock* clock = nullptr;
+  Primary* primary = nullptr;
+  ForwardShared* shared = nullptr;
+  ForwardCounters counters;
+  std::unique_ptr<char[]> buffer;  // of the receive under way
+  size_t buffer_size = 0;
+  uint32_t sample = 0;                         // counts messages: 1 in 64 is timed
+  compare::LatencyHistogram added_latency;     // from the end of a receive to the end of its send
+  std::function<void(uint64_t id)> on_closed;  // the last thing that a session does
+  // Runs `task` with the session of that id on its thread, if it still is.
+  std::function<void(uint64_t id, std::function<void(Session*)> task)> post;
+};
+
+class Session {
+ public:
+  Session(SessionContext* context, uint64_t id, Transport client);
+  ~Session();
+  Session(const Session&) = delete;
+  Session& operator=(const Session&) = delete;
+
+  // Takes the client's first packet. May end the session: call it when on_closed can find it.
+  void Start();
+  // Draining has begun: ends the session once it is idle, or now.
+  void Drain();
+  // Ends it now, with a message where one can be put.
+  void Shutdown();
+  // Ends it now, without a word.
+  void Abort() { Close(); }
+  uint64_t id() const { return tap_session_.id; }
+
+ private:
+  enum class State : uint8_t {
+    startup,     // reading packets up to the StartupMessage
+    connecting,  // to the primary
+    login,
+    relaying,
+    cancelling,  // a CancelRequest is on its way; nothing else happens here
+    lingering,   // all is said; waits for the client to close, so that it reads it
+    closed,
+  };
+  struct Side final : EventLoop::Handler {
+    explicit Side(Session* owner) : session(owner) {}
+    void OnEvents(uint32_t events) override { session->OnEvents(this, events); }
+
+    Session* const session;
+    Transport transport;
+    std::string pending;  // bytes that the peer has not taken yet, from `sent` on
+    size_t sent = 0;
+    bool readable = false;  // the last receive did not say that nothing is left
+    bool ending = false;    // epoll has told of the end: receive until it comes
+    bool ended = false;     // the peer will send no more
+    bool broken = false;    // the peer takes no more
+    bool write_shut = false;
+  };
+
+  void OnEvents(Side* side, uint32_t events);
+  void Drive();
+  void OnTimer();
+  bool timed() { return (++context_->sample & 63) == 0; }
+
+  // --- session.cc: carrying ---
+  void Pump(Side* from, Side* to);
+  // Receives into the thread's buffer; empty when there is nothing, the end or an error (OnEnd has
+  // been called for those).
+  std::string_view Receive(Side* from);
+  void Send(Side* to, std::string_view bytes);
+  void Flush(Side* to);
+  void OnEnd(Side* from, bool error);
+  void PassEndOn();
+  void EndIfDraining();
+  // Sends the client an ErrorResponse and ends the session in order.
+  void Fail(std::string_view sqlstate, std::string_view message, std::string_view hint = {});
+  void Linger();
+  void Close();
+  void ClosePrimary();
+
+  // --- session_connect.cc: the first packets and the way to the primary ---
+  void ReadStartup();
+  bool TakeStartupPacket();
+  void OnStartupMessage(protocol::StartupMessage message, size_t length);
+  void OnCancelRequest(const protocol::CancelRequest& request, size_t length);
+  void Connect();
+  void OnResolved(absl::StatusOr<EndpointList> endpoints);
+  void ConnectNext();
+  void OnConnected();
+  void FailConnect(std::string_view why);
+
+  // --- session_login.cc ---
+  void PumpLogin();
+  void LoginFromClient();
+  void LoginFromServer();
+  void FinishLogin(std::string_view login_end, std::string_view behind, Stamp stamp);
+
+  SessionContext* const context_;
+  State state_ = State::startup;
+  Side client_{this}, primary_{this};
+  TapSession tap_session_;
+  Stamp login_deadline_ = 0;
+  EventLoop::Timer timer_;
+  Relay relay_;
+
+  // Until the session relays.
+  struct Opening {
+    std::string received;  // the client's bytes not taken yet
+    std::string from_server;
+    bool ssl_asked = false, gss_asked = false;
+    bool cancel = false;
+    std::string first_packet;  // for the primary
+    protocol::StartupMessage startup;
+    EndpointList endpoints;
+    size_t next_endpoint = 0;
+    std::string connect_error;
+    LoginRelay login;
+  };
+  std::unique_ptr<Opening> opening_ = std::make_unique<Opening>();
+  bool counted_ = false;
+  int32_t process_id_ = 0;
+  std::string cancel_key_;
+};
+
+}  // namespace pgparity::proxy
