@@ -22,6 +22,8 @@ struct Planted {
   std::vector<std::string> kinds;      // one of these
 };
 
+void PrintTo(const Planted& planted, std::ostream* out) { *out << planted.name; }
+
 // Statements around the planted one, which find no difference.
 const std::vector<std::string> clean_traffic = {
     "INSERT INTO item (name, price, category) VALUES ('clean', 5, 1) RETURNING id, name",

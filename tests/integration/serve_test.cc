@@ -194,6 +194,8 @@ struct BadCommand {
   std::string says;
 };
 
+void PrintTo(const BadCommand& command, std::ostream* out) { *out << command.name; }
+
 class CommandLine : public ::testing::TestWithParam<BadCommand> {};
 
 TEST_P(CommandLine, IsRefusedInAFewClearLines) {
