@@ -117,7 +117,7 @@ StatementEvent SessionTracker::Impl::FunctionEvent(const Request& request) const
 
 // `portal` is null when it is not known.
 StatementEvent SessionTracker::Impl::ExecuteEvent(const Request& request, Portal* portal,
-                                                  bool skipped) {
+                                                  bool ran) {
   StatementEvent event = BaseEvent(request, QueryProtocol::extended);
   event.max_rows = std::max(request.As<ExecuteRequest>()->max_rows, 0);
   event.known_text = portal != nullptr && portal->statement->sql;
