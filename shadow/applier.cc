@@ -187,6 +187,8 @@ absl::Status Applier::EnsureConnected() {
 void Applier::ReloadCatalogs() {
   auto primary = hooks_.load_primary_catalog();
   if (primary.ok()) primary_catalog_ = *std::move(primary);
+  const bool again = !primary.ok() && !absl::IsNotFound(primary.status());
+  catalog_again_ = again ? absl::Now() + absl::Seconds(1) : absl::InfiniteFuture();
 }
 
 void Applier::Run() {
@@ -270,6 +272,7 @@ absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {
 
 absl::StatusOr<bool> Applier::Round() {
   bool moved = false;
+  if (absl::Now() >= catalog_again_) ReloadCatalogs();
   TakeReadResults();
   while (window_.size() < options_.window && !stop_) {
     absl::StatusOr<std::optional<Plan>> plan = NextPlan();

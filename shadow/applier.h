@@ -47,7 +47,8 @@ struct ApplierHooks {
   std::function<uint64_t()> last_ordinal;  // of the newest unit journalled; thread-safe
   std::function<void(Position)>
       release;  // the journal before this is not needed any more; thread-safe
-  // A newer catalog of the primary, or an error (no credentials, unreachable).
+  // A newer catalog of the primary; NotFound where there never will be one (no credentials),
+  // another error where it is worth asking again.
   std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
   // Called once, on the first connection to the shadow, before anything is applied.
   std::function<void(bool first_start)> on_first_connect;
@@ -134,6 +135,8 @@ class Applier {
   Stamp key_done_ = 0;
   absl::Duration backoff_ = absl::ZeroDuration();
   absl::Time next_housekeeping_ = absl::InfinitePast(), next_soak_ = absl::InfinitePast();
+  absl::Time catalog_again_ =
+      absl::InfiniteFuture();  // when to ask for the primary's catalog again
   std::string trouble_;
 
   mutable Mutex mutex_;

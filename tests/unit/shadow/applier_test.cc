@@ -208,7 +208,7 @@ class ApplierTest : public ::testing::Test {
     hooks.last_ordinal = [this] { return ordinal_; };
     hooks.release = [](Position) {};
     hooks.load_primary_catalog = []() -> absl::StatusOr<std::shared_ptr<const Catalog>> {
-      return absl::UnavailableError("none in this test");
+      return absl::NotFoundError("none in this test");
     };
     hooks.on_first_connect = [](bool) {};
     hooks.log_info = hooks.log_warning = [](std::string_view) {};
