@@ -51,9 +51,10 @@ class ShadowPipeline::Sink : public CaptureSink {
   void AdvanceTo(Stamp bound) override {
     assembler_->AdvanceTo(bound);
     const shadow::Position end = journal_->flushed();
-    if (end == woken_at_ || applier_ == nullptr) return;
+    shadow::Applier* const applier = applier_;
+    if (end == woken_at_ || applier == nullptr) return;
     woken_at_ = end;
-    applier_->Wake();
+    applier->Wake();
   }
 
  private:
@@ -112,6 +113,8 @@ absl::Status ShadowPipeline::OpenParts(Log info, Log warning) {
       shadow::postgres::PostgresStoreOptions{options_.shadow_conninfo, options_.connect_timeout});
   return absl::OkStatus();
 }
+
+CaptureSink* ShadowPipeline::sink() { return sink_.get(); }
 
 ShadowPipeline::~ShadowPipeline() { Stop(); }
 

@@ -47,7 +47,7 @@ class ShadowPipeline {
                                                               Log info, Log warning);
   ~ShadowPipeline();
 
-  CaptureSink* sink() { return sink_.get(); }
+  CaptureSink* sink();
   // No stamp given to the sink may be lower.
   Stamp stamp_base() const { return stamp_base_; }
   // Fixes what the first start's count is of; to be called before any traffic. Waits for the

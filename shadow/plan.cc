@@ -54,11 +54,9 @@ bool IsRead(const Analysis& analysis, const Catalog& primary) {
   if (analysis.kind == StatementKind::copy_out) return true;
   if (analysis.kind != StatementKind::select || !analysis.writes.empty() || analysis.sets_config)
     return false;
-  for (const std::string& function : analysis.functions) {
-    if (function == "nextval" || function == "setval" || function == "pg_catalog.nextval" ||
-        function == "pg_catalog.setval") {
+  for (const SequenceCall& call : analysis.sequence_calls) {
+    if (call.kind == SequenceCall::Kind::nextval || call.kind == SequenceCall::Kind::setval)
       return false;
-    }
   }
   return !CallsWritingFunction(analysis, primary);
 }

@@ -1,0 +1,275 @@
+#include "proxy/service.h"
+
+#include <poll.h>
+#include <signal.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include <boost/json.hpp>
+#include <cstdio>
+#include <thread>
+
+#include "absl/time/clock.h"
+#include "compare/report.h"
+#include "protocol/text.h"
+#include "proxy/admin_server.h"
+#include "proxy/forwarder.h"
+#include "proxy/log.h"
+#include "proxy/shadow_pipeline.h"
+#include "proxy/url.h"
+
+namespace pgparity::proxy {
+
+using protocol::StrCat;
+
+namespace {
+
+constexpr int kExitInternal = 70;
+
+// The signals that end or reload the process, taken in one place; blocked in every thread started
+// later.
+class Signals {
+ public:
+  Signals() {
+    sigset_t set;
+    sigemptyset(&set);
+    for (int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+    pthread_sigmask(SIG_BLOCK, &set, nullptr);
+    signal(SIGPIPE, SIG_IGN);
+    signals_ = signalfd(-1, &set, SFD_CLOEXEC);
+    done_ = eventfd(0, EFD_CLOEXEC);
+  }
+  ~Signals() {
+    close(signals_);
+    close(done_);
+  }
+  // True for a signal to end, false once Done() was called.
+  bool WaitForEnd() {
+    while (true) {
+      pollfd waiting[2] = {{signals_, POLLIN, 0}, {done_, POLLIN, 0}};
+      if (poll(waiting, 2, -1) < 0) continue;
+      if (waiting[1].revents != 0) return false;
+      signalfd_siginfo info;
+      if (read(signals_, &info, sizeof(info)) != sizeof(info)) continue;
+      if (info.ssi_signo != SIGHUP) return true;
+    }
+  }
+  void Done() {
+    const uint64_t one = 1;
+    if (write(done_, &one, sizeof(one)) < 0) return;
+  }
+
+ private:
+  int signals_ = -1, done_ = -1;
+};
+
+class Service {
+ public:
+  explicit Service(const ServeOptions& options) : options_(options) {}
+
+  absl::Status Start();
+  void Run(Signals* signals);
+  void Stop();
+
+ private:
+  absl::StatusOr<ShadowPipelineOptions> PipelineOptions() const;
+  ForwarderOptions ForwardOptions() const;
+  AdminHandlers Handlers();
+  std::string StatusJson() const;
+  std::string ReportJson() const;
+  void SetPaused(bool paused);
+  absl::Status Drain(absl::Duration timeout);
+  void SayWhatStarted() const;
+
+  const ServeOptions& options_;
+  DatabaseUrl primary_, shadow_;
+  std::unique_ptr<ShadowPipeline> pipeline_;
+  std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<AdminServer> admin_;
+};
+
+absl::StatusOr<ShadowPipelineOptions> Service::PipelineOptions() const {
+  ShadowPipelineOptions pipeline;
+  pipeline.data_dir = options_.data_dir;
+  if (!primary_.user.empty()) pipeline.primary_conninfo = primary_.ToLibpqConninfo();
+  pipeline.shadow_conninfo = shadow_.ToLibpqConninfo();
+  pipeline.database = primary_.database.empty() ? primary_.user : primary_.database;
+  pipeline.ddl = options_.ddl;
+  pipeline.read_sample = options_.read_sample;
+  pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
+  pipeline.window = options_.window;
+  pipeline.capture_rows = options_.capture_rows;
+  pipeline.capture_frame = options_.capture_frame;
+  pipeline.journal_segment = options_.journal_segment;
+  pipeline.journal_keep = options_.journal_keep;
+  pipeline.time_tolerance = options_.time_tolerance;
+  pipeline.start_check = options_.start_check;
+  pipeline.start_check_timeout = options_.start_check_timeout;
+  pipeline.connect_timeout = options_.connect_timeout;
+  return pipeline;
+}
+
+ForwarderOptions Service::ForwardOptions() const {
+  ForwarderOptions forward;
+  forward.listen = options_.listen;
+  forward.primary_host = primary_.host;
+  forward.primary_port = primary_.port;
+  forward.threads = options_.threads;
+  forward.max_sessions = options_.max_sessions;
+  forward.max_frame = static_cast<uint32_t>(options_.max_frame);
+  forward.login_timeout = absl::ToChronoMilliseconds(options_.login_timeout);
+  forward.connect_timeout = absl::ToChronoMilliseconds(options_.connect_timeout);
+  forward.drain_timeout = absl::ToChronoMilliseconds(options_.drain_timeout);
+  forward.ring_dir = options_.ring_dir;
+  forward.data_dir = options_.data_dir;
+  forward.ring_bytes = options_.ring_size;
+  forward.capture_row_bytes = options_.capture_rows;
+  forward.stamp_base = pipeline_->stamp_base();
+  return forward;
+}
+
+absl::Status Service::Start() {
+  auto primary = ParseDatabaseUrl(options_.primary);
+  if (!primary.ok()) return primary.status();
+  primary_ = *std::move(primary);
+  auto shadow = ParseDatabaseUrl(options_.shadow);
+  if (!shadow.ok()) return shadow.status();
+  shadow_ = *std::move(shadow);
+  auto pipeline_options = PipelineOptions();
+  if (!pipeline_options.ok()) return pipeline_options.status();
+  auto pipeline = ShadowPipeline::Open(
+      *pipeline_options, [](std::string_view line) { LogInfo(line); },
+      [](std::string_view line) { LogWarning(line); });
+  if (!pipeline.ok()) return pipeline.status();
+  pipeline_ = *std::move(pipeline);
+  pipeline_->BeginStartCheck();
+  auto forwarder = Forwarder::Start(ForwardOptions(), pipeline_->sink());
+  if (!forwarder.ok()) return forwarder.status();
+  forwarder_ = *std::move(forwarder);
+  if (const uint64_t left = forwarder_->ring_leftover(); left > 0) {
+    pipeline_->Gap("ring-not-consumed",
+                   StrCat(left, " bytes captured by the process before were not journalled"));
+  }
+  if (absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); }); !status.ok())
+    return status;
+  if (!options_.admin.empty()) {
+    auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
+    if (!admin.ok()) return admin.status();
+    admin_ = *std::move(admin);
+  }
+  SayWhatStarted();
+  return absl::OkStatus();
+}
+
+void Service::SayWhatStarted() const {
+  pipeline_->log()->SetFact("primary", primary_.Redacted());
+  for (const std::string& address : options_.listen) LogInfo(StrCat("listening on ", address));
+  LogInfo(StrCat("primary ", primary_.Redacted(), ", shadow ", shadow_.Redacted(), ", data in ",
+                 options_.data_dir));
+  if (primary_.user.empty()) {
+    LogWarning(
+        "the primary's URL has no user: no connection of our own to it. Generated keys are not "
+        "pinned, tables are "
+        "not counted at the start, and no verdict can be PASS");
+  } else {
+    LogInfo(StrCat("connections of our own: 1 to the primary, ", options_.shadow_connections,
+                   " to the shadow"));
+  }
+}
+
+AdminHandlers Service::Handlers() {
+  AdminHandlers handlers;
+  handlers.status_json = [this] { return StatusJson(); };
+  handlers.ready = [this] { return forwarder_->primary_reachable(); };
+  handlers.set_paused = [this](bool paused) { SetPaused(paused); };
+  handlers.drain = [this](absl::Duration timeout) { return Drain(timeout); };
+  handlers.report_json = [this] { return ReportJson(); };
+  return handlers;
+}
+
+std::string Service::StatusJson() const {
+  const shadow::ApplierStatus shadow = pipeline_->status();
+  const ForwarderCounters forward = forwarder_->counters();
+  boost::json::object status;
+  const std::string_view state = pipeline_->paused() ? "paused" : shadow::StateName(shadow.state);
+  status["state"] = boost::json::string_view(state.data(), state.size());
+  status["lag_units"] = shadow.lag_units;
+  status["lag_seconds"] = shadow.lag_seconds;
+  status["applied_units"] = shadow.applied;
+  status["trouble"] = shadow.trouble;
+  status["primary_reachable"] = forwarder_->primary_reachable();
+  status["sessions"] = forward.sessions_open;
+  status["sessions_total"] = forward.sessions;
+  status["client_bytes"] = forward.client_bytes;
+  status["server_bytes"] = forward.server_bytes;
+  status["capture_lost"] = forward.capture_lost;
+  status["tracker_desynchronised"] = pipeline_->desynchronised();
+  return boost::json::serialize(status);
+}
+
+std::string Service::ReportJson() const {
+  compare::ReportOptions options;
+  options.pending_units = pipeline_->pending_units();
+  auto report = compare::LoadReport(pipeline_->parity_log_path(), options);
+  if (!report.ok())
+    return boost::json::serialize(
+        boost::json::object{{"error", std::string(protocol::MessageOf(report.status()))}});
+  return compare::RenderJson(*report, compare::Judge(*report, {}));
+}
+
+void Service::SetPaused(bool paused) {
+  forwarder_->SetCapture(!paused, "paused");
+  pipeline_->SetPaused(paused);
+}
+
+absl::Status Service::Drain(absl::Duration timeout) {
+  const absl::Time deadline = absl::Now() + timeout;
+  const Stamp now = forwarder_->Now();
+  forwarder_->RequestFlush();
+  if (!forwarder_->WaitDrainedTo(now, absl::ToChronoMilliseconds(timeout))) {
+    return absl::DeadlineExceededError("what was captured has not reached the journal yet");
+  }
+  return pipeline_->Drain(std::max(absl::ZeroDuration(), deadline - absl::Now()));
+}
+
+void Service::Run(Signals* signals) {
+  signals->WaitForEnd();
+  LogInfo("draining: no new sessions, idle ones are ended; a second signal ends all at once");
+  std::thread drain([this, signals] {
+    forwarder_->Drain();
+    signals->Done();
+  });
+  if (signals->WaitForEnd()) {
+    LogWarning("ending at once");
+    forwarder_->Stop();
+  }
+  drain.join();
+}
+
+void Service::Stop() {
+  if (admin_ != nullptr) admin_->Stop();
+  if (forwarder_ != nullptr) forwarder_->Stop();
+  if (pipeline_ != nullptr && forwarder_ != nullptr) {
+    pipeline_->log()->AddProxyLatency(forwarder_->added_latency());
+    pipeline_->Stop();
+  }
+}
+
+}  // namespace
+
+int RunServe(const ServeOptions& options) {
+  Signals signals;
+  Service service(options);
+  if (absl::Status status = service.Start(); !status.ok()) {
+    std::fprintf(stderr, "pgparity serve: %s\n", std::string(protocol::MessageOf(status)).c_str());
+    service.Stop();
+    return kExitInternal;
+  }
+  service.Run(&signals);
+  service.Stop();
+  LogInfo("stopped");
+  return 0;
+}
+
+}  // namespace pgparity::proxy
