@@ -205,6 +205,21 @@ bool IsNumber(std::string_view word) {
          word.find_first_of("0123456789") != std::string_view::npos;
 }
 
+// "INSERT 0 1", "CREATE TABLE", "12 rows": a whole answer without user data.
+bool IsTagOrCount(std::string_view text) {
+  constexpr std::string_view kCommands[] = {
+      "INSERT", "UPDATE", "DELETE", "SELECT",   "COPY",  "MERGE",  "FETCH",    "MOVE",   "CREATE",
+      "ALTER",  "DROP",   "BEGIN",  "TRUNCATE", "GRANT", "REVOKE", "ROLLBACK", "COMMIT", "SET"};
+  if (text.size() > 64) return false;
+  const size_t digits = text.find_first_not_of("0123456789");
+  if (digits != 0 && digits != std::string_view::npos) {
+    return text.substr(digits) == " rows" || text.substr(digits) == " row";
+  }
+  const std::string_view first = text.substr(0, text.find(' '));
+  return std::find(std::begin(kCommands), std::end(kCommands), first) != std::end(kCommands) &&
+         text.find_first_not_of("ABCDEFGHIJKLMNOPQRSTUVWXYZ 0123456789") == std::string_view::npos;
+}
+
 size_t Characters(std::string_view text) {
   return static_cast<size_t>(
       std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
@@ -330,7 +345,10 @@ bool DrivesTerminal(uint32_t code) {
 
 std::string RedactStatement(std::string_view sql) { return StatementRedactor(sql).Run(); }
 
-std::string RedactValues(std::string_view example) { return ValueRedactor(example).Run(); }
+std::string RedactValues(std::string_view example) {
+  if (IsTagOrCount(example)) return std::string(example);
+  return ValueRedactor(example).Run();
+}
 
 std::string EscapeControl(std::string_view text) {
   constexpr char kHex[] = "0123456789ABCDEF";

@@ -157,8 +157,15 @@ class Loader {
                       });
   }
 
+  // Rows of an example are apart by line feeds; those within values were escaped before.
   std::string Values(std::string_view text) const {
-    return EscapeControl(options_.reveal ? std::string(text) : RedactValues(text));
+    std::string shown;
+    for (const auto line : absl::StrSplit(protocol::ToAbsl(text), '\n')) {
+      const std::string_view row = protocol::FromAbsl(line);
+      if (!shown.empty()) shown += '\n';
+      shown += EscapeControl(options_.reveal ? std::string(row) : RedactValues(row));
+    }
+    return shown;
   }
   std::string Statement(std::string_view text) const {
     return EscapeControl(options_.reveal ? std::string(text) : RedactStatement(text));

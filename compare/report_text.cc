@@ -22,15 +22,23 @@ uint64_t CountOf(const std::map<std::string, uint64_t>& counts, const char* key)
 // Appends `label` and `text`, wrapped at blanks; further lines begin where the text began.
 void Field(std::string_view label, std::string_view text, std::string* out) {
   *out += label;
-  size_t room = kWidth - std::min(kWidth - 20, label.size());
-  while (text.size() > room) {
-    size_t cut = text.rfind(' ', room);
-    if (cut == std::string_view::npos || cut < room / 3) cut = text.find(' ', room);
-    if (cut == std::string_view::npos) break;
+  const size_t room = kWidth - std::min(kWidth - 20, label.size());
+  const auto next_line = [&](size_t cut) {
     *out += text.substr(0, cut);
     *out += '\n';
     out->append(label.size(), ' ');
     text.remove_prefix(cut + 1);
+  };
+  while (true) {
+    const size_t end = std::min(text.find('\n'), text.size());
+    size_t cut = end;
+    if (end > room) {
+      cut = text.rfind(' ', room);
+      if (cut == std::string_view::npos || cut < room / 3)
+        cut = std::min(text.find(' ', room), end);
+    }
+    if (cut >= text.size()) break;
+    next_line(cut);
   }
   *out += text;
   *out += '\n';

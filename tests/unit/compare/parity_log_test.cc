@@ -185,6 +185,26 @@ TEST_F(ParityLogTest, ValuesAreRedactedUnlessAsked) {
   EXPECT_EQ(entry.example_shadow, "(NULL)");
 }
 
+TEST_F(ParityLogTest, ControlCharactersAreEscapedEvenWhenRevealed) {
+  Open();
+  StatementRecord record = Statement(Class::divergent, "a");
+  record.comparison.kind = Kind::rows;
+  record.statement = "SELECT '\x1b[2J'";
+  record.tables_read = {"public.\x1b[31mt"};
+  record.comparison.primary_example = "('a')\n('\x1b]0;x')";
+  log_->Record(record);
+  log_->SetFact("fact", "\x1b");
+  log_->Gap("reason", "\x1b", now_us_);
+  ReportOptions options;
+  options.reveal = true;
+  const Report report = Load(options);
+  const DivergenceEntry& entry = report.divergences.at(0);
+  EXPECT_EQ(entry.example_statement, "SELECT '\\x1B[2J'");
+  EXPECT_EQ(entry.example_primary, "('a')\n('\\x1B]0;x')");
+  const std::string all = RenderText(report, Judge(report, {})) + RenderJson(report, {});
+  EXPECT_THAT(all, Not(HasSubstr("\x1b")));
+}
+
 TEST_F(ParityLogTest, AtMostTwentyExamplesAlsoAcrossARestart) {
   Open();
   for (int i = 0; i < 15; ++i) Record(Class::divergent);

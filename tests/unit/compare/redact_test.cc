@@ -123,6 +123,16 @@ TEST(RedactValues, KeepsSqlstateAndHidesMessages) {
   EXPECT_EQ(Values("23505"), "<number>");
 }
 
+TEST(RedactValues, KeepsACommandTagOrCountThatStandsAlone) {
+  EXPECT_EQ(Values("INSERT 0 1"), "INSERT 0 1");
+  EXPECT_EQ(Values("CREATE TABLE"), "CREATE TABLE");
+  EXPECT_EQ(Values("12 rows"), "12 rows");
+  EXPECT_EQ(Values("12 rows of gold"), "<number> rows of <text 4>");
+  EXPECT_EQ(Values("SECRET 12"), "<text 9>");
+  EXPECT_EQ(Values("12"), "<number>");
+  EXPECT_EQ(Values("DELETE 'x'"), "DELETE <text 1>");
+}
+
 TEST(RedactValues, UnbalancedQuotesHideTheRest) {
   EXPECT_EQ(Values("'abc"), "<text 3>");
   EXPECT_THAT(Values("it's secret, 'and secret"), Not(HasSubstr("secret")));

@@ -134,6 +134,13 @@ TEST(ReportText, LinesStayReadable) {
   for (std::string line; std::getline(lines, line);) EXPECT_LE(line.size(), 130u) << line;
 }
 
+TEST(ReportText, RowsOfAnExampleStandUnderEachOther) {
+  Report report = Sample();
+  report.divergences[0].example_primary = "(<number>)\n(NULL)\n";
+  EXPECT_THAT(RenderText(report, Judge(report, {})),
+              HasSubstr("       primary (<number>)\n               (NULL)\n"));
+}
+
 TEST(ReportText, LongListsAreCutAndSaySo) {
   Report report = Sample();
   report.divergences.resize(200, report.divergences[0]);
