@@ -73,18 +73,27 @@ void Feed(FrameReader* reader, std::string_view bytes, protocol::Stamp stamp,
   }
 }
 
+constexpr size_t small_recording = 1 << 20;
+
+size_t Size(const Recording& recording) {
+  size_t size = 0;
+  for (const Piece& piece : recording) size += piece.bytes.size();
+  return size;
+}
+
 Events Track(const Recording& recording, Cut cut, uint32_t seed) {
   Events events;
   SessionTracker tracker(&events);
   FrameReader client(1 << 20), server(1 << 20);
   std::mt19937 random(seed);
   protocol::Stamp stamp = 0;
+  const size_t piece_limit = Size(recording) > small_recording ? 4000 : 40;
   for (const Piece& piece : recording) {
     std::string_view rest = piece.bytes;
     while (!rest.empty()) {
       size_t size = rest.size();
       if (cut == Cut::bytes) size = 1;
-      if (cut == Cut::random) size = std::min<size_t>(size, 1 + random() % 40);
+      if (cut == Cut::random) size = std::min<size_t>(size, 1 + random() % piece_limit);
       if (piece.from == Direction::client) {
         Feed(&client, rest.substr(0, size), ++stamp,
              [&](const Frame& frame) { tracker.OnClientFrame(frame); });
@@ -109,6 +118,7 @@ void ExpectTrackedFaithfully(const Recording& whole, uint32_t seed) {
   auto server = Tags(recording, Direction::server);
   ASSERT_GT(server['Z'], 0U);
   for (const Cut cut : {Cut::as_recorded, Cut::bytes, Cut::random}) {
+    if (cut == Cut::bytes && Size(recording) > small_recording) continue;  // it takes too long
     Events events = Track(recording, cut, seed);
     SCOPED_TRACE("cut " + std::to_string(static_cast<int>(cut)));
     EXPECT_EQ(events.lost, "");
@@ -549,7 +559,9 @@ TEST_F(TrackerDifferential, RandomSessions) {
 
 TEST_F(TrackerDifferential, RealClients) {
   Check([&](int port) {
-    const std::string url = PostgresCluster::UrlAt(port, pair_.name());
+    // The recordings begin with the startup packet, so no SSLRequest before it.
+    const std::string url =
+        PostgresCluster::UrlAt(port, pair_.name()) + "?sslmode=disable&gssencmode=disable";
     EXPECT_EQ(RunCommand({PostgresProgram("pgbench"), "-i", "-q", url}).exit, 0);
     for (const char* protocol : {"simple", "extended", "prepared"}) {
       EXPECT_EQ(
