@@ -132,8 +132,7 @@ StatementEvent SessionTracker::Impl::ExecuteEvent(const Request& request, Portal
   if (!portal->row_description && portal->statement->row_description) {
     const absl::StatusOr<std::string> described =
         WithResultFormats(*portal->statement->row_description, portal->parameters.result_formats);
-    if (described.ok())
-      portal->row_description = std::make_shared<const std::string>(*std::move(described));
+    if (described.ok()) objects_.DescribePortal(portal, *described);
   }
   if (portal->row_description) event.reply.row_description = *portal->row_description;
   return event;
