@@ -203,8 +203,9 @@ StatementVerdict Planner::Decide(const Unit& unit, size_t index, const Catalog& 
   const Analysis& analysis = *verdict.analysis;
   if (!analysis.volatile_calls.empty()) {
     verdict.volatile_reason = analysis.volatile_calls.front();
-    if (!IsRead(analysis, primary) && TagWrites(statement.primary.tag))
+    if (analysis.generates_values && TagWrites(statement.primary.tag)) {
       verdict.gap = "volatile-write";
+    }
   }
   return verdict;
 }
