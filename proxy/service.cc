@@ -130,10 +130,10 @@ ForwarderOptions Service::ForwardOptions() const {
 }
 
 absl::Status Service::Start() {
-  auto primary = ParseDatabaseUrl(options_.primary);
+  auto primary = DatabaseUrl::Parse(options_.primary);
   if (!primary.ok()) return primary.status();
   primary_ = *std::move(primary);
-  auto shadow = ParseDatabaseUrl(options_.shadow);
+  auto shadow = DatabaseUrl::Parse(options_.shadow);
   if (!shadow.ok()) return shadow.status();
   shadow_ = *std::move(shadow);
   auto pipeline_options = PipelineOptions();

@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
+// How finely in stamps (nanoseconds) the applier remembers what was settled when.
+constexpr Stamp kSettlementStep = 50'000'000;
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
 
@@ -235,7 +237,7 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
     return std::optional<Plan>();
   }
   if (!ref.ok()) return ref.status();
-  if (settlements_.empty() || settlements_.back().settled != sequencer_->settled()) {
+  if (settlements_.empty() || settlements_.back().published + kSettlementStep <= now) {
     settlements_.push_back({sequencer_->settled(), now});
   }
   if (!ref->has_value()) {
