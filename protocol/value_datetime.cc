@@ -332,13 +332,17 @@ std::string DisplayDateTime(std::string_view canonical, uint32_t type_oid) {
     return result + offset;
   }
   int64_t days = value / kMicrosecondsPerDay;
-  if (value % kMicrosecondsPerDay < 0) --days;
+  int64_t time = value % kMicrosecondsPerDay;
+  if (time < 0) {
+    time += kMicrosecondsPerDay;
+    --days;
+  }
   // BC stays last, as the server has it.
   std::string date = DisplayDate(days);
   const bool bc = date.ends_with(" BC");
   if (bc) date.resize(date.size() - 3);
   date.push_back(' ');
-  AppendClock(value - days * kMicrosecondsPerDay, &date);
+  AppendClock(time, &date);
   if (type_oid == oid::kTimestamptz) date += "+00";
   return bc ? date + " BC" : date;
 }
