@@ -32,7 +32,7 @@ int64_t NowMs() {
       .count();
 }
 
-absl::StatusOr<EndpointList> LookUp(const std::string& host, uint16_t port, int flags) {
+absl::StatusOr<AddressList> LookUp(const std::string& host, uint16_t port, int flags) {
   addrinfo hints{};
   hints.ai_socktype = SOCK_STREAM;
   hints.ai_flags = flags | AI_NUMERICSERV;
@@ -41,9 +41,9 @@ absl::StatusOr<EndpointList> LookUp(const std::string& host, uint16_t port, int 
   if (const int error = getaddrinfo(host.c_str(), service.c_str(), &hints, &found); error != 0) {
     return absl::UnavailableError(StrCat("cannot resolve \"", host, "\": ", gai_strerror(error)));
   }
-  auto list = std::make_shared<std::vector<Endpoint>>();
+  auto list = std::make_shared<std::vector<ResolvedAddress>>();
   for (const addrinfo* entry = found; entry != nullptr; entry = entry->ai_next) {
-    Endpoint endpoint;
+    ResolvedAddress endpoint;
     if (entry->ai_addrlen > sizeof(endpoint.address)) continue;
     std::memcpy(&endpoint.address, entry->ai_addr, entry->ai_addrlen);
     endpoint.length = entry->ai_addrlen;
@@ -51,7 +51,7 @@ absl::StatusOr<EndpointList> LookUp(const std::string& host, uint16_t port, int 
   }
   freeaddrinfo(found);
   if (list->empty()) return absl::UnavailableError(StrCat("\"", host, "\" has no address"));
-  return EndpointList(std::move(list));
+  return AddressList(std::move(list));
 }
 
 }  // namespace
@@ -77,22 +77,22 @@ void Primary::Stop() {
   if (thread_.joinable()) thread_.join();
 }
 
-EndpointList Primary::Fixed() const {
+AddressList Primary::Fixed() const {
   if (where_[0] != '/') {
-    absl::StatusOr<EndpointList> numeric = LookUp(host_, port_, AI_NUMERICHOST);
+    absl::StatusOr<AddressList> numeric = LookUp(host_, port_, AI_NUMERICHOST);
     return numeric.ok() ? *numeric : nullptr;
   }
-  Endpoint endpoint;
+  ResolvedAddress endpoint;
   auto* address = reinterpret_cast<sockaddr_un*>(&endpoint.address);
   address->sun_family = AF_UNIX;
   // A path too long for a socket address is cut, and then does not connect.
   where_.copy(address->sun_path, sizeof(address->sun_path) - 1);
   endpoint.length = sizeof(sockaddr_un);
-  return std::make_shared<std::vector<Endpoint>>(1, endpoint);
+  return std::make_shared<std::vector<ResolvedAddress>>(1, endpoint);
 }
 
 void Primary::Resolve(Resolved done) {
-  EndpointList known;
+  AddressList known;
   {
     MutexLock lock(&mutex_);
     known = known_;
@@ -137,7 +137,7 @@ void Primary::Lookup() {
     MutexLock lock(&mutex_);
     wanted_ = false;
   }
-  absl::StatusOr<EndpointList> found = LookUp(host_, port_, AI_ADDRCONFIG);
+  absl::StatusOr<AddressList> found = LookUp(host_, port_, AI_ADDRCONFIG);
   std::vector<Resolved> waiting;
   {
     MutexLock lock(&mutex_);
@@ -149,7 +149,7 @@ void Primary::Lookup() {
 }
 
 void Primary::Probe() {
-  EndpointList endpoints;
+  AddressList endpoints;
   {
     MutexLock lock(&mutex_);
     if (known_ == nullptr) wanted_ = true;
@@ -160,7 +160,7 @@ void Primary::Probe() {
     reachable_.store(false, std::memory_order_relaxed);
     return;
   }
-  for (const Endpoint& endpoint : *endpoints) {
+  for (const ResolvedAddress& endpoint : *endpoints) {
     Transport probe(socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!probe.open()) continue;
     bool connected = connect(probe.fd(), reinterpret_cast<const sockaddr*>(&endpoint.address),

@@ -19,12 +19,12 @@
 
 namespace pgparity::proxy {
 
-struct Endpoint {
+struct ResolvedAddress {
   sockaddr_storage address{};
   socklen_t length = 0;
   int family() const { return address.ss_family; }
 };
-using EndpointList = std::shared_ptr<const std::vector<Endpoint>>;
+using AddressList = std::shared_ptr<const std::vector<ResolvedAddress>>;
 
 // Thread-safe.
 class Primary {
@@ -35,7 +35,7 @@ class Primary {
   Primary(const Primary&) = delete;
   Primary& operator=(const Primary&) = delete;
 
-  using Resolved = std::function<void(absl::StatusOr<EndpointList>)>;
+  using Resolved = std::function<void(absl::StatusOr<AddressList>)>;
   // Calls `done` at once, on this thread, where the addresses are known; else later on another
   // thread, with an error when the name cannot be resolved and never could.
   void Resolve(Resolved done);
@@ -56,7 +56,7 @@ class Primary {
   void Lookup();
   void Probe();
   // Known without a lookup.
-  EndpointList Fixed() const;
+  AddressList Fixed() const;
 
   const std::string host_;
   const uint16_t port_;
@@ -68,7 +68,7 @@ class Primary {
   std::condition_variable changed_;
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   bool wanted_ ABSL_GUARDED_BY(mutex_) = false;
-  EndpointList known_ ABSL_GUARDED_BY(mutex_);
+  AddressList known_ ABSL_GUARDED_BY(mutex_);
   std::chrono::steady_clock::time_point known_at_ ABSL_GUARDED_BY(mutex_);
   std::vector<Resolved> waiting_ ABSL_GUARDED_BY(mutex_);
   bool fixed_ = false;

@@ -129,7 +129,7 @@ class Session {
   void OnStartupMessage(protocol::StartupMessage message, size_t length);
   void OnCancelRequest(const protocol::CancelRequest& request, size_t length);
   void Connect();
-  void OnResolved(absl::StatusOr<EndpointList> endpoints);
+  void OnResolved(absl::StatusOr<AddressList> endpoints);
   void ConnectNext();
   void OnConnected();
   void FailConnect(std::string_view why);
@@ -156,7 +156,7 @@ class Session {
     bool cancel = false;
     std::string first_packet;  // for the primary
     protocol::StartupMessage startup;
-    EndpointList endpoints;
+    AddressList endpoints;
     size_t next_endpoint = 0;
     std::string connect_error;
     LoginRelay login;

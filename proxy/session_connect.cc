@@ -107,12 +107,12 @@ void Session::Connect() {
   state_ = State::connecting;
   const Stamp deadline = context_->loop->now() + context_->shared->connect_timeout;
   context_->loop->Arm(&timer_, std::min(deadline, login_deadline_));
-  context_->primary->Resolve([post = context_->post, id = id()](absl::StatusOr<EndpointList> list) {
+  context_->primary->Resolve([post = context_->post, id = id()](absl::StatusOr<AddressList> list) {
     post(id, [list = std::move(list)](Session* session) { session->OnResolved(list); });
   });
 }
 
-void Session::OnResolved(absl::StatusOr<EndpointList> endpoints) {
+void Session::OnResolved(absl::StatusOr<AddressList> endpoints) {
   if (state_ != State::connecting) return;
   if (!endpoints.ok()) {
     context_->primary->NoteConnect(false);
@@ -124,7 +124,7 @@ void Session::OnResolved(absl::StatusOr<EndpointList> endpoints) {
 
 void Session::ConnectNext() {
   while (opening_->next_endpoint < opening_->endpoints->size()) {
-    const Endpoint& endpoint = (*opening_->endpoints)[opening_->next_endpoint++];
+    const ResolvedAddress& endpoint = (*opening_->endpoints)[opening_->next_endpoint++];
     primary_.transport =
         Transport(socket(endpoint.family(), SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!primary_.transport.open()) {
