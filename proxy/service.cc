@@ -6,6 +6,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <boost/json.hpp>
 #include <cstdio>
 #include <thread>
@@ -73,7 +74,8 @@ class Service {
   void Stop();
 
  private:
-  absl::StatusOr<ShadowPipelineOptions> PipelineOptions() const;
+  ShadowPipelineOptions PipelineOptions() const;
+  absl::Status StartPipeline();
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
   std::string StatusJson() const;
@@ -83,22 +85,33 @@ class Service {
   void SayWhatStarted() const;
 
   const ServeOptions& options_;
-  DatabaseUrl primary_, shadow_;
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
 };
 
-absl::StatusOr<ShadowPipelineOptions> Service::PipelineOptions() const {
+ShadowPipelineOptions Service::PipelineOptions() const {
+  const DatabaseUrl& primary = options_.primary;
   ShadowPipelineOptions pipeline;
   pipeline.data_dir = options_.data_dir;
-  if (!primary_.user.empty()) pipeline.primary_conninfo = primary_.ToLibpqConninfo();
-  pipeline.shadow_conninfo = shadow_.ToLibpqConninfo();
-  pipeline.database = primary_.database.empty() ? primary_.user : primary_.database;
-  pipeline.ddl = options_.ddl;
-  pipeline.read_sample = options_.read_sample;
+  if (!primary.user.empty()) pipeline.primary_conninfo = primary.ToLibpqConninfo();
+  pipeline.shadow_conninfo = options_.shadow->ToLibpqConninfo();
+  pipeline.database = primary.database.empty() ? primary.user : primary.database;
+  switch (options_.ddl) {
+    case DdlMode::replay:
+      pipeline.ddl = shadow::DdlMode::replay;
+      break;
+    case DdlMode::skip:
+      pipeline.ddl = shadow::DdlMode::skip;
+      break;
+    case DdlMode::reconcile:
+      pipeline.ddl = shadow::DdlMode::reconcile;
+      break;
+  }
+  pipeline.read_sample =
+      options_.reads.mode == ReadSampling::Mode::off ? 0 : options_.reads.probability;
   pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
-  pipeline.window = options_.window;
+  pipeline.window = static_cast<size_t>(options_.window);
   pipeline.capture_rows = options_.capture_rows;
   pipeline.capture_frame = options_.capture_frame;
   pipeline.journal_segment = options_.journal_segment;
@@ -112,10 +125,12 @@ absl::StatusOr<ShadowPipelineOptions> Service::PipelineOptions() const {
 
 ForwarderOptions Service::ForwardOptions() const {
   ForwarderOptions forward;
-  forward.listen = options_.listen;
-  forward.primary_host = primary_.host;
-  forward.primary_port = primary_.port;
-  forward.threads = options_.threads;
+  for (const Endpoint& endpoint : options_.listen) forward.listen.push_back(endpoint.ToString());
+  forward.primary_host = options_.primary.host;
+  forward.primary_port = options_.primary.port;
+  forward.threads = options_.threads > 0
+                        ? options_.threads
+                        : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
   forward.max_sessions = options_.max_sessions;
   forward.max_frame = static_cast<uint32_t>(options_.max_frame);
   forward.login_timeout = absl::ToChronoMilliseconds(options_.login_timeout);
@@ -125,36 +140,45 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.data_dir = options_.data_dir;
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
-  forward.stamp_base = pipeline_->stamp_base();
+  if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
   return forward;
 }
 
-absl::Status Service::Start() {
-  auto primary = DatabaseUrl::Parse(options_.primary);
-  if (!primary.ok()) return primary.status();
-  primary_ = *std::move(primary);
-  auto shadow = DatabaseUrl::Parse(options_.shadow);
-  if (!shadow.ok()) return shadow.status();
-  shadow_ = *std::move(shadow);
-  auto pipeline_options = PipelineOptions();
-  if (!pipeline_options.ok()) return pipeline_options.status();
+absl::Status Service::StartPipeline() {
+  if (!options_.shadow.has_value()) {
+    LogWarning("no --shadow: traffic is forwarded, and nothing is captured or compared");
+    return absl::OkStatus();
+  }
+  if (options_.shadow->kind != DatabaseUrl::Kind::postgres) {
+    return absl::UnimplementedError(
+        "--shadow: an SQLite shadow comes later; give a postgres:// URL");
+  }
   auto pipeline = ShadowPipeline::Open(
-      *pipeline_options, [](std::string_view line) { LogInfo(line); },
+      PipelineOptions(), [](std::string_view line) { LogInfo(line); },
       [](std::string_view line) { LogWarning(line); });
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
   pipeline_->BeginStartCheck();
-  auto forwarder = Forwarder::Start(ForwardOptions(), pipeline_->sink());
+  return absl::OkStatus();
+}
+
+absl::Status Service::Start() {
+  SetLogLevel(options_.log_level);
+  if (absl::Status status = StartPipeline(); !status.ok()) return status;
+  auto forwarder =
+      Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
   forwarder_ = *std::move(forwarder);
-  if (const uint64_t left = forwarder_->ring_leftover(); left > 0) {
-    pipeline_->Gap("ring-not-consumed",
-                   StrCat(left, " bytes captured by the process before were not journalled"));
+  if (pipeline_ != nullptr) {
+    if (const uint64_t left = forwarder_->ring_leftover(); left > 0) {
+      pipeline_->Gap("ring-not-consumed",
+                     StrCat(left, " bytes captured by the process before were not journalled"));
+    }
+    absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
+    if (!status.ok()) return status;
   }
-  if (absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); }); !status.ok())
-    return status;
-  if (!options_.admin.empty()) {
-    auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
+  if (options_.admin.has_value()) {
+    auto admin = AdminServer::Start(options_.admin->ToString(), options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
   }
@@ -163,11 +187,13 @@ absl::Status Service::Start() {
 }
 
 void Service::SayWhatStarted() const {
-  pipeline_->log()->SetFact("primary", primary_.Redacted());
-  for (const std::string& address : options_.listen) LogInfo(StrCat("listening on ", address));
-  LogInfo(StrCat("primary ", primary_.Redacted(), ", shadow ", shadow_.Redacted(), ", data in ",
-                 options_.data_dir));
-  if (primary_.user.empty()) {
+  for (const Endpoint& endpoint : options_.listen)
+    LogInfo(StrCat("listening on ", endpoint.ToString()));
+  LogInfo(StrCat("primary ", options_.primary.Redacted()));
+  if (pipeline_ == nullptr) return;
+  pipeline_->log()->SetFact("primary", options_.primary.Redacted());
+  LogInfo(StrCat("shadow ", options_.shadow->Redacted(), ", data in ", options_.data_dir));
+  if (options_.primary.user.empty()) {
     LogWarning(
         "the primary's URL has no user: no connection of our own to it. Generated keys are not "
         "pinned, tables are "
@@ -189,10 +215,12 @@ AdminHandlers Service::Handlers() {
 }
 
 std::string Service::StatusJson() const {
-  const shadow::ApplierStatus shadow = pipeline_->status();
+  const shadow::ApplierStatus shadow =
+      pipeline_ != nullptr ? pipeline_->status() : shadow::ApplierStatus{};
   const ForwarderCounters forward = forwarder_->counters();
   boost::json::object status;
-  const std::string_view state = pipeline_->paused() ? "paused" : shadow::StateName(shadow.state);
+  const bool paused = pipeline_ == nullptr || pipeline_->paused();
+  const std::string_view state = paused ? "paused" : shadow::StateName(shadow.state);
   status["state"] = boost::json::string_view(state.data(), state.size());
   status["lag_units"] = shadow.lag_units;
   status["lag_seconds"] = shadow.lag_seconds;
@@ -204,11 +232,12 @@ std::string Service::StatusJson() const {
   status["client_bytes"] = forward.client_bytes;
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
-  status["tracker_desynchronised"] = pipeline_->desynchronised();
+  if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
 }
 
 std::string Service::ReportJson() const {
+  if (pipeline_ == nullptr) return "{}";
   compare::ReportOptions options;
   options.pending_units = pipeline_->pending_units();
   auto report = compare::LoadReport(pipeline_->parity_log_path(), options);
@@ -219,11 +248,13 @@ std::string Service::ReportJson() const {
 }
 
 void Service::SetPaused(bool paused) {
+  if (pipeline_ == nullptr) return;
   forwarder_->SetCapture(!paused, "paused");
   pipeline_->SetPaused(paused);
 }
 
 absl::Status Service::Drain(absl::Duration timeout) {
+  if (pipeline_ == nullptr) return absl::FailedPreconditionError("there is no shadow");
   const absl::Time deadline = absl::Now() + timeout;
   const Stamp now = forwarder_->Now();
   forwarder_->RequestFlush();

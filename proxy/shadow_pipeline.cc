@@ -23,8 +23,9 @@ int64_t NowMicros() { return absl::ToUnixMicros(absl::Now()); }
 // Hands what the tap recorded to the assembler, and wakes the applier once a round.
 class ShadowPipeline::Sink : public CaptureSink {
  public:
-  Sink(shadow::UnitAssembler* assembler, shadow::JournalWriter* journal)
-      : assembler_(assembler), journal_(journal) {}
+  Sink(shadow::UnitAssembler* assembler, shadow::JournalWriter* journal,
+       std::atomic<uint64_t>* desynchronised)
+      : assembler_(assembler), journal_(journal), desynchronised_(desynchronised) {}
   void set_applier(shadow::Applier* applier) { applier_ = applier; }
 
   void SessionOpened(uint64_t session, shadow::SessionInfo info, Stamp stamp) override {
@@ -50,6 +51,7 @@ class ShadowPipeline::Sink : public CaptureSink {
   }
   void AdvanceTo(Stamp bound) override {
     assembler_->AdvanceTo(bound);
+    desynchronised_->store(assembler_->counters().desynchronised, std::memory_order_relaxed);
     const shadow::Position end = journal_->flushed();
     shadow::Applier* const applier = applier_;
     if (end == woken_at_ || applier == nullptr) return;
@@ -60,6 +62,7 @@ class ShadowPipeline::Sink : public CaptureSink {
  private:
   shadow::UnitAssembler* const assembler_;
   shadow::JournalWriter* const journal_;
+  std::atomic<uint64_t>* const desynchronised_;
   std::atomic<shadow::Applier*> applier_{nullptr};
   shadow::Position woken_at_ = 0;
 };
@@ -104,7 +107,7 @@ absl::Status ShadowPipeline::OpenParts(Log info, Log warning) {
   assembler_ = std::make_unique<shadow::UnitAssembler>(
       journal_.get(), assembler_options, wall - stamp_base_,
       [this](std::string_view reason, std::string_view detail) { Gap(reason, detail); });
-  sink_ = std::make_unique<Sink>(assembler_.get(), journal_.get());
+  sink_ = std::make_unique<Sink>(assembler_.get(), journal_.get(), &desynchronised_);
   if (!options_.primary_conninfo.empty()) {
     primary_ = std::make_unique<shadow::postgres::OwnConnection>(options_.primary_conninfo,
                                                                  options_.connect_timeout);
@@ -129,7 +132,9 @@ shadow::ApplierHooks ShadowPipeline::Hooks() {
     return shadow::LivePoint{live.watermark, live.settled, live.journal_end};
   };
   hooks.now = now_;
-  hooks.last_ordinal = [this] { return journal_->last_ordinal(); };
+  hooks.last_ordinal = [this, first = journal_->last_ordinal()] {
+    return std::max(first, assembler_->live().Load().last_ordinal);
+  };
   hooks.release = [this](shadow::Position position) { journal_->Release(position); };
   hooks.load_primary_catalog = [this]() -> absl::StatusOr<std::shared_ptr<const shadow::Catalog>> {
     if (primary_ == nullptr) return absl::NotFoundError("no credentials for the primary");

@@ -65,6 +65,8 @@ class ShadowPipeline {
   void Gap(std::string_view reason, std::string_view detail);
   shadow::ApplierStatus status() const { return applier_->status(); }
   uint64_t pending_units() const;
+  // Sessions whose tracker lost its way, since the start.
+  uint64_t desynchronised() const { return desynchronised_; }
   compare::ParityLog* log() { return log_.get(); }
   const std::string& parity_log_path() const { return parity_log_path_; }
 
@@ -94,6 +96,7 @@ class ShadowPipeline {
   absl::StatusOr<shadow::postgres::RowCounts> primary_counts_ = absl::FailedPreconditionError(
       "the journal is not empty, and the shadow has no progress of it");
   std::atomic<bool> paused_{false};
+  std::atomic<uint64_t> desynchronised_{0};  // copied from the assembler by the capture thread
   std::thread primary_counter_, shadow_counter_;
 };
 
