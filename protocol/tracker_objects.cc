@@ -54,7 +54,7 @@ const Portal* SessionObjects::FindPortal(std::string_view name) const {
 
 void SessionObjects::Define(std::string_view name, Statement statement) {
   CloseStatement(name);
-  if (!Fits(statement->cost())) return;
+  if (statement_bytes_ + statement->cost() > max_bytes_) return;
   statement_bytes_ += statement->cost();
   statements_.emplace(SignificantName(name), std::move(statement));
 }
@@ -62,7 +62,7 @@ void SessionObjects::Define(std::string_view name, Statement statement) {
 void SessionObjects::Open(std::string_view name, Portal portal) {
   ClosePortal(name);
   const size_t cost = portal.cost();
-  if (!Fits(cost)) return;
+  if (portal_bytes_ + cost > max_bytes_) return;
   portal_bytes_ += cost;
   portal.counted = cost;
   portals_.emplace(SignificantName(name), std::move(portal));
@@ -105,7 +105,8 @@ void SessionObjects::Describe(std::string_view name, std::string_view row_descri
   if (!statement) return;
   statement_bytes_ -= statement->cost();
   statement->row_description.reset();
-  if (!row_description.empty() && Fits(statement->cost() + row_description.size())) {
+  const size_t described = statement_bytes_ + statement->cost() + row_description.size();
+  if (!row_description.empty() && described <= max_bytes_) {
     statement->row_description = std::make_shared<const std::string>(row_description);
   }
   statement_bytes_ += statement->cost();
@@ -113,7 +114,7 @@ void SessionObjects::Describe(std::string_view name, std::string_view row_descri
 
 void SessionObjects::DescribePortal(Portal* portal, std::string_view row_description) {
   portal->row_description.reset();
-  if (!Fits(row_description.size())) return;
+  if (portal_bytes_ + row_description.size() > max_bytes_) return;
   portal->row_description = std::make_shared<const std::string>(row_description);
   portal->counted += row_description.size();
   portal_bytes_ += row_description.size();

@@ -37,7 +37,9 @@ struct Portal {
 
 class SessionObjects {
  public:
-  // At this size (names, texts, values, descriptions) further objects are not remembered.
+  // At this size of statements, or of portals, further ones are not remembered. Counts names,
+  // texts, values and descriptions; a portal counts with its statement, since it may outlive its
+  // name.
   explicit SessionObjects(size_t max_bytes) : max_bytes_(max_bytes) {}
 
   // Null when not known. Names count up to 63 bytes, as in the server.
@@ -58,11 +60,7 @@ class SessionObjects {
   // The same for a portal of this session, whose formats are final.
   void DescribePortal(Portal* portal, std::string_view row_description);
 
-  size_t bytes() const { return statement_bytes_ + portal_bytes_; }
-
  private:
-  bool Fits(size_t more) const { return bytes() + more <= max_bytes_; }
-
   const size_t max_bytes_;
   absl::flat_hash_map<std::string, Statement> statements_;
   absl::flat_hash_map<std::string, Portal> portals_;
