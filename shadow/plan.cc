@@ -189,7 +189,7 @@ void Planner::DecideByKind(const Unit& unit, size_t index, StatementVerdict* ver
   }
 }
 
-StatementVerdict Planner::Decide(const Unit& unit, size_t index, const Catalog& primary) {
+StatementVerdict Planner::Decide(const Unit& unit, size_t index) {
   const Statement& statement = unit.statements[index];
   StatementVerdict verdict;
   verdict.analysis = cache_.Get(statement.sql);
@@ -276,7 +276,7 @@ Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const C
   const bool committed = end == UnitEnd::committed || end == UnitEnd::committed_prepared;
   planned.finish = committed ? PlannedUnit::Finish::commit : PlannedUnit::Finish::roll_back;
   for (size_t i = 0; i < unit->statements.size(); ++i)
-    plan.verdicts.push_back(Decide(*unit, i, primary));
+    plan.verdicts.push_back(Decide(*unit, i));
   const bool other_database = unit->header.database != options_.database;
   if (other_database) RefuseUnit(*unit, "database-without-shadow", &plan);
   if (end == UnitEnd::in_doubt) RefuseUnit(*unit, "in-doubt", &plan);

@@ -49,7 +49,7 @@ class Planner {
             const Catalog& shadow);
 
  private:
-  StatementVerdict Decide(const Unit& unit, size_t index, const Catalog& primary);
+  StatementVerdict Decide(const Unit& unit, size_t index);
   void DecideByOutcome(const Statement& statement, StatementVerdict* verdict) const;
   void DecideByKind(const Unit& unit, size_t index, StatementVerdict* verdict);
   PlannedStatement PlanStatement(const Plan& plan, const Unit& unit, size_t index,
