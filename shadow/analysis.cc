@@ -334,7 +334,9 @@ Analysis Analyse(std::string_view text) {
     out.volatile_calls.clear();
   out.carries_secret = out.carries_secret || TokensHoldSecret(text);
   out.fingerprint = FingerprintOf(text);
-  out.shape = ShapeOf(text, out.kind == StatementKind::ddl);
+  out.shape = ShapeOf(text, out.kind == StatementKind::ddl ? ShapeKind::ddl
+                            : IsFreezable(*node)           ? ShapeKind::query
+                                                           : ShapeKind::other);
   return out;
 }
 

@@ -54,15 +54,17 @@ std::string LexicalShape(std::string_view statement, bool keep_numbers) {
   return shape;
 }
 
-std::string ShapeOf(std::string_view statement, bool keep_numbers) {
-  if (statement.size() > kMaxNormaliseBytes || keep_numbers)
-    return LexicalShape(statement, keep_numbers);
+std::string ShapeOf(std::string_view statement, ShapeKind kind) {
+  if (statement.size() > kMaxNormaliseBytes || kind == ShapeKind::ddl) {
+    return LexicalShape(statement, kind == ShapeKind::ddl);
+  }
   const std::string text(statement);
   const PgQueryNormalizeResult result = pg_query_normalize(text.c_str());
-  const std::string normalised =
-      result.error == nullptr ? std::string(result.normalized_query) : text;
+  const bool normalised = result.error == nullptr;
+  const std::string shape = LexicalShape(normalised ? result.normalized_query : text,
+                                         normalised && kind == ShapeKind::query);
   pg_query_free_normalize_result(result);
-  return LexicalShape(normalised, false);
+  return shape;
 }
 
 std::string LexicalFingerprint(std::string_view shape) {
