@@ -247,6 +247,14 @@ TEST(Comparison, CellsDoNotRunIntoEachOther) {
             Kind::rows);
 }
 
+TEST(Comparison, NoTextImitatesTheBorderOfTwoCells) {
+  // What stands before a cell in the form in which rows are compared, within the cell's own text.
+  EXPECT_EQ(Compare(Rows({{"a"}, {"b"}}, {{"aVtb", "c"}}), Rows({{"a"}, {"b"}}, {{"a", "bVtc"}}),
+                    Options())
+                .kind,
+            Kind::rows);
+}
+
 TEST(Comparison, TextAgainstBinaryInAnotherOrder) {
   const std::vector<ColumnSpec> text = {{"id", oid::kInt4}, {"n", oid::kInt8}};
   const std::vector<ColumnSpec> binary = {{"id", oid::kInt4, Format::binary},

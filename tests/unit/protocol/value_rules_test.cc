@@ -43,6 +43,7 @@ TEST(ValueRules, DatesAndTimesAreTheSameInEveryStyle) {
   same("SQL, MDY", "02/03/2024", oid::kDate, "2024-02-03");
   same("SQL, DMY", "03/02/2024", oid::kDate, "2024-02-03");
   same("German, DMY", "03.02.2024", oid::kDate, "2024-02-03");
+  same("German, MDY", "03.02.2024", oid::kDate, "2024-02-03");
   same("Postgres, MDY", "02-03-2024", oid::kDate, "2024-02-03");
   same("Postgres, DMY", "03-02-0044 BC", oid::kDate, "0044-02-03 BC");
   same("Postgres, MDY", "Sat Feb 03 01:02:03.5 2024", oid::kTimestamp, "2024-02-03 01:02:03.5");
@@ -163,6 +164,10 @@ class UserTypes : public TypeResolver {
       case 20'006:
         make(TypeKind::composite, type_oid, "public.secret");
         break;
+      case 20'007:
+        make(TypeKind::composite, type_oid, "public.word");
+        info.fields = {oid::kText};
+        break;
     }
     return info;
   }
@@ -198,6 +203,18 @@ TEST(ValueRules, TypesOfTheDatabase) {
   same(20'005, "ABC", "414243");
   EXPECT_FALSE(Canonical("(1)", 20'003, Format::text, types).ok());
   EXPECT_FALSE(Canonical("(1,2,3)", 20'003, Format::text, types).ok());
+}
+
+TEST(ValueRules, AnEmptyTextInARecordIsNotNull) {
+  const UserTypes types;
+  const auto null = Canonical("()", 20'007, Format::text, types);
+  const auto empty = Canonical("(\"\")", 20'007, Format::text, types);
+  ASSERT_TRUE(null.ok() && empty.ok());
+  EXPECT_NE(null->bytes, empty->bytes);
+  EXPECT_EQ(null->bytes,
+            Canonical(FromHex("0000000100000019ffffffff"), 20'007, Format::binary, types)->bytes);
+  EXPECT_EQ(empty->bytes,
+            Canonical(FromHex("000000010000001900000000"), 20'007, Format::binary, types)->bytes);
 }
 
 TEST(ValueRules, ATextRecordOfUnknownFieldsIsUntyped) {
