@@ -155,7 +155,7 @@ void Ring::Put(RecordKind kind, uint64_t session, Stamp stamp, std::string_view 
   const RecordHeader header{static_cast<uint32_t>(payload.size()), kind, {}, session, stamp};
   char* at = At(head_);
   std::memcpy(at, &header, sizeof(header));
-  std::memcpy(at + sizeof(header), payload.data(), payload.size());
+  if (!payload.empty()) std::memcpy(at + sizeof(header), payload.data(), payload.size());
   head_ += kRecordHeader + Padded(payload.size());
 }
 

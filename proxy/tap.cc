@@ -40,15 +40,17 @@ void CaptureWaker::Wake() {
   [[maybe_unused]] const ssize_t n = write(event_, &one, sizeof(one));
 }
 
-void CaptureWaker::Sleep(int timeout_ms, bool drowsy) {
+bool CaptureWaker::Sleep(int timeout_ms, bool drowsy) {
   drowsy_.store(drowsy, std::memory_order_relaxed);
   pollfd entry{event_, POLLIN, 0};
-  if (poll(&entry, 1, timeout_ms) > 0) {
+  const bool woken = poll(&entry, 1, timeout_ms) > 0;
+  if (woken) {
     uint64_t count = 0;
     [[maybe_unused]] const ssize_t n = read(event_, &count, sizeof(count));
   }
   drowsy_.store(false, std::memory_order_relaxed);
   signalled_.store(false);
+  return woken;
 }
 
 void Tap::Idle() { announcement_.since.store(BusyAnnouncement::kIdle, std::memory_order_release); }

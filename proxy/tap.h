@@ -42,8 +42,8 @@ class CaptureWaker {
   // True while the consumer sleeps long, having seen nothing for a while.
   bool drowsy() const { return drowsy_.load(std::memory_order_relaxed); }
 
-  // Consumer: sleeps until woken or `timeout_ms`.
-  void Sleep(int timeout_ms, bool drowsy);
+  // Consumer: sleeps until woken or `timeout_ms`. Whether it was woken.
+  bool Sleep(int timeout_ms, bool drowsy);
 
  private:
   const int event_;

@@ -1,0 +1,145 @@
+#include "proxy/relay_login.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <random>
+
+#include "protocol/wire.h"
+
+namespace pgparity::proxy {
+namespace {
+
+using Next = LoginRelay::Next;
+using testing::ElementsAre;
+using testing::Pair;
+
+std::string Message(char tag, std::string_view body = {}) {
+  std::string message;
+  protocol::AppendMessage(&message, tag, body);
+  return message;
+}
+
+std::string Bytes(std::initializer_list<std::string_view> texts) {
+  std::string bytes;
+  for (const std::string_view text : texts) (bytes += text) += '\0';
+  return bytes;
+}
+
+TEST(LoginRelay, LearnsWhatTheServerTellsUpToTheFirstReadyForQuery) {
+  LoginRelay login;
+  const std::string before = Message('R', std::string(4, '\0')) +
+                             Message('S', Bytes({"TimeZone", "Asia/Tokyo"})) +
+                             Message('S', Bytes({"server_version", "15"})) +
+                             Message('K', std::string("\0\0\1\2key!", 8)) + Message('Z', "I");
+  const LoginRelay::Step step = login.FromServer(before + Message('N', "behind"));
+  EXPECT_EQ(step.next, Next::logged_in);
+  EXPECT_EQ(step.forward, before.size());
+  EXPECT_THAT(login.parameters(),
+              ElementsAre(Pair("TimeZone", "Asia/Tokyo"), Pair("server_version", "15")));
+  EXPECT_EQ(login.process_id(), 258);
+  EXPECT_EQ(login.cancel_key(), "key!");
+}
+
+TEST(LoginRelay, PassesWholeMessagesOnly) {
+  LoginRelay login;
+  const std::string whole = Message('R', std::string(8, '\0'));
+  for (size_t i = 0; i < whole.size(); ++i) {
+    const LoginRelay::Step step = login.FromServer(whole.substr(0, i));
+    EXPECT_EQ(step.forward, 0u);
+    EXPECT_EQ(step.next, Next::more);
+  }
+  EXPECT_EQ(login.FromServer(whole + "S").forward, whole.size());
+}
+
+TEST(LoginRelay, LimitsFramesBeforeLogin) {
+  LoginRelay login;
+  std::string large;
+  protocol::WireWriter(&large).Uint8('p').Uint32(LoginRelay::kMaxFrame + 1);
+  EXPECT_EQ(login.FromClient(large).next, Next::bad_frame);
+  large[0] = 'R';
+  EXPECT_EQ(login.FromServer(large).next, Next::bad_frame);
+  large[0] = 'E';  // a server's error may be longer
+  EXPECT_EQ(login.FromServer(large).next, Next::more);
+  std::string error;
+  protocol::WireWriter(&error).Uint8('E').Uint32(LoginRelay::kMaxErrorFrame + 1);
+  EXPECT_EQ(login.FromServer(error).next, Next::bad_frame);
+  EXPECT_EQ(login.FromServer(std::string("R\0\0\0\3", 5)).next, Next::bad_frame);
+  EXPECT_EQ(login.FromClient(std::string("p\0\0\0\3", 5)).next, Next::bad_frame);
+}
+
+TEST(LoginRelay, HoldsWhatTheClientSendsAheadOfTheLoginsEnd) {
+  LoginRelay login;
+  const std::string password = Message('p', "sesame");
+  const LoginRelay::Step step = login.FromClient(password + password + Message('Q', "SELECT 1"));
+  EXPECT_EQ(step.forward, 2 * password.size());
+  EXPECT_EQ(step.next, Next::hold);
+  EXPECT_EQ(login.FromClient("Q").next, Next::hold) << "by its first byte";
+}
+
+TEST(LoginRelay, IgnoresKeysAndParametersOfImpossibleSize) {
+  LoginRelay login;
+  login.FromServer(Message('K', "abcdefg") + Message('S', "no terminator"));
+  EXPECT_EQ(login.cancel_key(), "");
+  EXPECT_TRUE(login.parameters().empty());
+  // 16 KiB of each message, without end.
+  const std::string filler(16000, 'x');
+  for (int i = 0; i < 100; ++i) {
+    login.FromServer(Message('S', Bytes({"p" + std::to_string(i), filler})));
+  }
+  EXPECT_LE(login.parameters().size(), 4u);
+}
+
+TEST(SessionInfo, TakesSettingsFromOptionsParametersAndReports) {
+  protocol::StartupMessage startup;
+  startup.parameters = {{"user", "ann"},
+                        {"options", "-c search_path=app,public --work-mem=4MB -cfoo=a\\ b -x -c"},
+                        {"TimeZone", "UTC"},
+                        {"application_name", "from startup"},
+                        {"_pq_.x", "y"}};
+  const shadow::SessionInfo info = MakeSessionInfo(
+      startup, {{"TimeZone", "Asia/Tokyo"}, {"server_version", "15"}, {"is_superuser", "on"}});
+  EXPECT_EQ(info.user, "ann");
+  EXPECT_EQ(info.database, "ann");
+  EXPECT_EQ(info.application, "from startup");
+  EXPECT_FALSE(info.replication);
+  EXPECT_THAT(info.startup, ElementsAre(Pair("application_name", "from startup"),
+                                        Pair("foo", "a b"), Pair("search_path", "app,public"),
+                                        Pair("timezone", "Asia/Tokyo"), Pair("work_mem", "4MB")));
+}
+
+TEST(SessionInfo, IsTheSameBehindTheRing) {
+  shadow::SessionInfo info;
+  info.user = "ann";
+  info.database = std::string("d\0b", 3);
+  info.application = "";
+  info.replication = true;
+  info.startup = {{"a", ""}, {"b", std::string(5000, 'x')}};
+  const std::string bytes = EncodeSessionInfo(info);
+  const shadow::SessionInfo back = DecodeSessionInfo(bytes);
+  EXPECT_EQ(back.user, info.user);
+  EXPECT_EQ(back.database, info.database);
+  EXPECT_EQ(back.application, info.application);
+  EXPECT_EQ(back.replication, info.replication);
+  EXPECT_EQ(back.startup, info.startup);
+}
+
+TEST(SessionInfo, DecodingHoldsOnAnyBytes) {
+  const unsigned seed = std::random_device{}();
+  SCOPED_TRACE(testing::Message() << "seed " << seed);
+  std::mt19937 random(seed);
+  shadow::SessionInfo info;
+  info.user = "ann";
+  info.startup = {{"search_path", "app"}, {"timezone", "UTC"}};
+  const std::string good = EncodeSessionInfo(info);
+  for (int i = 0; i < 3000; ++i) {
+    std::string bytes = good.substr(0, random() % (good.size() + 1));
+    if (!bytes.empty()) bytes[random() % bytes.size()] = static_cast<char>(random());
+    const auto exact = std::make_unique<char[]>(bytes.size());
+    bytes.copy(exact.get(), bytes.size());
+    DecodeSessionInfo(std::string_view(exact.get(), bytes.size()));
+  }
+}
+
+}  // namespace
+}  // namespace pgparity::proxy
