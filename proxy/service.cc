@@ -85,33 +85,23 @@ class Service {
   void SayWhatStarted() const;
 
   const ServeOptions& options_;
+  DatabaseUrl primary_, shadow_;
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
 };
 
 ShadowPipelineOptions Service::PipelineOptions() const {
-  const DatabaseUrl& primary = options_.primary;
+  const DatabaseUrl& primary = primary_;
   ShadowPipelineOptions pipeline;
   pipeline.data_dir = options_.data_dir;
   if (!primary.user.empty()) pipeline.primary_conninfo = primary.ToLibpqConninfo();
-  pipeline.shadow_conninfo = options_.shadow->ToLibpqConninfo();
+  pipeline.shadow_conninfo = shadow_.ToLibpqConninfo();
   pipeline.database = primary.database.empty() ? primary.user : primary.database;
-  switch (options_.ddl) {
-    case DdlMode::replay:
-      pipeline.ddl = shadow::DdlMode::replay;
-      break;
-    case DdlMode::skip:
-      pipeline.ddl = shadow::DdlMode::skip;
-      break;
-    case DdlMode::reconcile:
-      pipeline.ddl = shadow::DdlMode::reconcile;
-      break;
-  }
-  pipeline.read_sample =
-      options_.reads.mode == ReadSampling::Mode::off ? 0 : options_.reads.probability;
+  pipeline.ddl = options_.ddl;
+  pipeline.read_sample = options_.read_sample;
   pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
-  pipeline.window = static_cast<size_t>(options_.window);
+  pipeline.window = options_.window;
   pipeline.capture_rows = options_.capture_rows;
   pipeline.capture_frame = options_.capture_frame;
   pipeline.journal_segment = options_.journal_segment;
@@ -125,12 +115,10 @@ ShadowPipelineOptions Service::PipelineOptions() const {
 
 ForwarderOptions Service::ForwardOptions() const {
   ForwarderOptions forward;
-  for (const Endpoint& endpoint : options_.listen) forward.listen.push_back(endpoint.ToString());
-  forward.primary_host = options_.primary.host;
-  forward.primary_port = options_.primary.port;
-  forward.threads = options_.threads > 0
-                        ? options_.threads
-                        : static_cast<int>(std::clamp(std::thread::hardware_concurrency(), 1u, 4u));
+  forward.listen = options_.listen;
+  forward.primary_host = primary_.host;
+  forward.primary_port = primary_.port;
+  forward.threads = options_.threads;
   forward.max_sessions = options_.max_sessions;
   forward.max_frame = static_cast<uint32_t>(options_.max_frame);
   forward.login_timeout = absl::ToChronoMilliseconds(options_.login_timeout);
@@ -145,11 +133,11 @@ ForwarderOptions Service::ForwardOptions() const {
 }
 
 absl::Status Service::StartPipeline() {
-  if (!options_.shadow.has_value()) {
+  if (options_.shadow.empty()) {
     LogWarning("no --shadow: traffic is forwarded, and nothing is captured or compared");
     return absl::OkStatus();
   }
-  if (options_.shadow->kind != DatabaseUrl::Kind::postgres) {
+  if (shadow_.kind != DatabaseUrl::Kind::postgres) {
     return absl::UnimplementedError(
         "--shadow: an SQLite shadow comes later; give a postgres:// URL");
   }
@@ -164,6 +152,14 @@ absl::Status Service::StartPipeline() {
 
 absl::Status Service::Start() {
   SetLogLevel(options_.log_level);
+  auto primary = DatabaseUrl::Parse(options_.primary);
+  if (!primary.ok()) return primary.status();
+  primary_ = *std::move(primary);
+  if (!options_.shadow.empty()) {
+    auto shadow = DatabaseUrl::Parse(options_.shadow);
+    if (!shadow.ok()) return shadow.status();
+    shadow_ = *std::move(shadow);
+  }
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   auto forwarder =
       Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
@@ -177,8 +173,8 @@ absl::Status Service::Start() {
     absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
     if (!status.ok()) return status;
   }
-  if (options_.admin.has_value()) {
-    auto admin = AdminServer::Start(options_.admin->ToString(), options_.admin_token, Handlers());
+  if (!options_.admin.empty()) {
+    auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();
     admin_ = *std::move(admin);
   }
@@ -187,13 +183,12 @@ absl::Status Service::Start() {
 }
 
 void Service::SayWhatStarted() const {
-  for (const Endpoint& endpoint : options_.listen)
-    LogInfo(StrCat("listening on ", endpoint.ToString()));
-  LogInfo(StrCat("primary ", options_.primary.Redacted()));
+  for (const std::string& address : options_.listen) LogInfo(StrCat("listening on ", address));
+  LogInfo(StrCat("primary ", primary_.Redacted()));
   if (pipeline_ == nullptr) return;
-  pipeline_->log()->SetFact("primary", options_.primary.Redacted());
-  LogInfo(StrCat("shadow ", options_.shadow->Redacted(), ", data in ", options_.data_dir));
-  if (options_.primary.user.empty()) {
+  pipeline_->log()->SetFact("primary", primary_.Redacted());
+  LogInfo(StrCat("shadow ", shadow_.Redacted(), ", data in ", options_.data_dir));
+  if (primary_.user.empty()) {
     LogWarning(
         "the primary's URL has no user: no connection of our own to it. Generated keys are not "
         "pinned, tables are "
