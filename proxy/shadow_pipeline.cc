@@ -117,6 +117,8 @@ absl::Status ShadowPipeline::OpenParts(Log info, Log warning) {
   return absl::OkStatus();
 }
 
+ShadowPipeline::ShadowPipeline(ShadowPipelineOptions options) : options_(std::move(options)) {}
+
 CaptureSink* ShadowPipeline::sink() { return sink_.get(); }
 
 ShadowPipeline::~ShadowPipeline() { Stop(); }

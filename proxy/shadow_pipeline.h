@@ -72,7 +72,7 @@ class ShadowPipeline {
 
  private:
   class Sink;
-  explicit ShadowPipeline(ShadowPipelineOptions options) : options_(std::move(options)) {}
+  explicit ShadowPipeline(ShadowPipelineOptions options);
   absl::Status OpenParts(Log info, Log warning);
   shadow::ApplierHooks Hooks();
   void OnFirstConnect(bool first_start);
