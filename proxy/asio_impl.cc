@@ -1,0 +1,2 @@
+// The separately compiled half of Boost.Asio.
+#include <boost/asio/impl/src.hpp>

@@ -1,0 +1,2 @@
+// The separately compiled half of Boost.Beast.
+#include <boost/beast/src.hpp>
