@@ -12,7 +12,8 @@ class LiveWatermark {
  public:
   struct Values {
     Stamp watermark = 0, settled = 0;
-    Position journal_end = 0;  // holds for every unit from here on
+    Position journal_end = 0;   // holds for every unit from here on
+    uint64_t last_ordinal = 0;  // of the newest unit journalled
   };
 
   void Publish(const Values& values) {
