@@ -331,6 +331,17 @@ TEST_F(RelayTest, DoesNotResumeWhileExtendedMessagesWaitForTheirSync) {
   EXPECT_EQ(session_.state, CaptureState::on);
 }
 
+TEST_F(RelayTest, DoesNotResumeInsideAReadyForQueryOfAnotherLength) {
+  switch_.TurnOff("paused");
+  Client(Message('Q', "1"));
+  switch_.TurnOn();
+  Server(Message('Z', "IDD"));
+  EXPECT_EQ(session_.state, CaptureState::lost);
+  Server(Message('Z', ""));
+  Server(Message('Z', "I"));
+  EXPECT_EQ(session_.state, CaptureState::on);
+}
+
 TEST_F(RelayTest, BeginsWithAFullAllowanceOfRowsWhenItResumes) {
   Client(Message('Q', "1"));
   Server(Message('D', std::string(200, 'x')));  // left out

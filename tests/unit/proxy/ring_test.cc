@@ -110,6 +110,21 @@ TEST(Ring, LeavesTheSpareRoomFree) {
   EXPECT_TRUE(ring->Append(RecordKind::lost, 1, 1, "ring-full", 0));
 }
 
+TEST(Ring, CountsTheEndOfTheAreaThatARecordCannotUse) {
+  const auto ring = MakeRing();
+  const size_t half = ring->capacity() / 2;
+  ASSERT_TRUE(ring->Append(RecordKind::server_bytes, 1, 1, std::string(half - 24, 'a'), 0));
+  ASSERT_TRUE(ring->Append(RecordKind::server_bytes, 1, 1, std::string(half - 1024, 'b'), 0));
+  ring->Release(*ring->Next(ring->Head()));
+  const size_t free = ring->FreeBytes();
+  ASSERT_EQ(free, half + 1000);
+  // Would fit, were it not for the 1000 bytes that it cannot begin in, or for a second header.
+  EXPECT_FALSE(ring->Append(RecordKind::opened, 1, 1, std::string(half, 'c'), 0));
+  EXPECT_FALSE(ring->Append(RecordKind::server_bytes, 1, 1, std::string(free - 24, 'c'), 0));
+  EXPECT_EQ(ring->Next(ring->Head())->payload, std::string(half - 1024, 'b'));
+  EXPECT_TRUE(ring->Append(RecordKind::opened, 1, 1, std::string(half - 24, 'c'), 0));
+}
+
 TEST(Ring, RefusesARecordLargerThanItself) {
   const auto ring = MakeRing();
   EXPECT_FALSE(ring->Append(RecordKind::server_bytes, 1, 1, std::string(ring->capacity(), 'x'), 0));

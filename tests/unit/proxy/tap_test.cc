@@ -107,6 +107,17 @@ TEST_F(TapTest, SaysOnceThatAFullRingLostBytesAndResumesOnlyWhenToldAndWithRoom)
   EXPECT_EQ(tap_.counters().lost.value(), 1u);
 }
 
+TEST_F(TapTest, DoesNotResumeIntoARingThatIsNearlyFull) {
+  TapSession session = Opened(5);
+  Fill();
+  tap_.Client(&session, "lost", 2);
+  Drain(20);
+  ASSERT_LT(ring_->FreeBytes(), ring_->capacity() / 2);
+  EXPECT_FALSE(tap_.Resume(&session, 3));
+  Drain();
+  EXPECT_TRUE(tap_.Resume(&session, 4));
+}
+
 TEST_F(TapTest, SaysLostLaterWhenThereWasNotEvenRoomForThat) {
   TapSession session = Opened(5);
   Drain();
