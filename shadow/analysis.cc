@@ -328,6 +328,8 @@ Analysis Analyse(std::string_view text) {
   SortByOffset(&out.time_calls);
   SortByOffset(&out.sequence_calls);
   SortByOffset(&out.edits);
+  out.cte_writes = walk.found_data_modifying_cte();
+  if (out.cte_writes) out.key_predicates.reset();
   Judge(walk, &out);
   if (out.kind == StatementKind::ddl && node->node_case != PG_QUERY__NODE__NODE_SELECT_STMT &&
       !EvaluatesNow(*node))

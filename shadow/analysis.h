@@ -71,6 +71,7 @@ struct ValueSource {
   // it.
   size_t offset = 0, length = 0;
   bool generated = false;  // kind other: calls nextval(), random() or the like
+  bool timed = false;      // kind other: calls now() or the like
   std::string nextval;     // kind other: exactly nextval('...'), its literal argument
 };
 
@@ -149,7 +150,9 @@ struct Analysis {
   std::string fingerprint;  // 16 hex digits
   std::string shape;        // normalised text
   std::string parse_error;  // of unparsed
+  // Names of CTEs left out. The statement's own target is the first of `writes`.
   std::vector<TableName> reads, writes;
+  bool cte_writes = false;             // a data-modifying CTE writes as well
   std::vector<std::string> functions;  // called, "name" or "schema.name"
   bool ordered = false;                // the outermost query has an ORDER BY
   bool limit_without_order = false;
@@ -158,8 +161,9 @@ struct Analysis {
   // Of a statement on one table; see KeyPredicate. Empty if its WHERE pins nothing.
   std::optional<std::vector<KeyPredicate>> key_predicates;
   std::optional<InsertShape> insert;
-  // In SELECT, INSERT, UPDATE, DELETE, MERGE, and in the query of DECLARE CURSOR, CREATE TABLE AS
-  // and COPY TO; elsewhere time functions count as volatile_calls. In order of their offsets.
+  // In SELECT, INSERT, UPDATE, DELETE, MERGE, and in the query of DECLARE CURSOR and CREATE TABLE
+  // AS: these may take parameters. Elsewhere time functions count as volatile_calls. In order of
+  // their offsets.
   std::vector<TimeCall> time_calls;
   std::vector<SequenceCall> sequence_calls;  // likewise; in order of their offsets
   // random(), gen_random_uuid(), clock_timestamp(), version(), pg_* state functions, ctid and other

@@ -187,7 +187,10 @@ void Collector::NoteSequenceFunction(const PgQuery__FuncCall& call, std::string_
 
 void Collector::NoteEdit(std::string_view name, std::string_view replacement, size_t offset,
                          size_t length) {
-  if (length == 0 || in_from_) return AddVolatile(name);
+  // What DDL holds must stay as the client wrote it.
+  const bool runs = freezable_ || out_->kind == StatementKind::copy_out ||
+                    out_->kind == StatementKind::call || out_->kind == StatementKind::prepare;
+  if (length == 0 || in_from_ || !runs) return AddVolatile(name);
   std::string text(replacement);
   if (naming_ == name) text = protocol::StrCat("(SELECT ", replacement, " AS ", name, ")");
   out_->edits.push_back({offset, length, std::move(text)});

@@ -10,23 +10,24 @@ bool IsName(const Token& token) {
   return token.kind == TokenKind::identifier || token.kind == TokenKind::quoted_identifier;
 }
 
-// Does it call nextval(), random() or the like?
-bool Generates(const ProtobufCMessage* message) {
-  if (message == nullptr) return false;
+// Does it call nextval(), random(), now() or the like?
+void FindGenerating(const ProtobufCMessage* message, ValueSource* value) {
+  if (message == nullptr) return;
   if (const auto* call = As<PgQuery__FuncCall>(message, pg_query__func_call__descriptor)) {
     const NodeName name = QualifiedName(call->funcname, call->n_funcname);
     const FunctionClass cls = RuleOfFunction(name.schema, name.name).cls;
-    if (cls == FunctionClass::sequence || cls == FunctionClass::generates) return true;
+    value->generated =
+        value->generated || cls == FunctionClass::sequence || cls == FunctionClass::generates;
+    value->timed = value->timed || cls == FunctionClass::time;
   }
-  bool found = false;
-  ForEachChild(message, [&](const ProtobufCMessage* child) { found = found || Generates(child); });
-  return found;
+  value->timed = value->timed || message->descriptor == &pg_query__sqlvalue_function__descriptor;
+  ForEachChild(message, [&](const ProtobufCMessage* child) { FindGenerating(child, value); });
 }
 
 ValueSource ValueInRow(const PgQuery__Node* node) {
   ValueSource value = ValueOf(node);
   if (value.kind != ValueSource::Kind::other) return value;
-  value.generated = Generates(Inner(node));
+  FindGenerating(Inner(node), &value);
   const auto* call = As<PgQuery__FuncCall>(Inner(node), pg_query__func_call__descriptor);
   if (value.generated && call != nullptr && call->n_args == 1 &&
       QualifiedName(call->funcname, call->n_funcname).name == "nextval") {

@@ -53,6 +53,7 @@ std::shared_ptr<const Catalog> Catalog::FromTables(std::vector<CatalogTable> tab
 }
 
 void Catalog::Index() {
+  referencing_.clear();
   for (size_t i = 0; i < tables_.size(); ++i) {
     CatalogTable& table = tables_[i];
     by_oid_[table.oid] = i;
@@ -65,6 +66,10 @@ void Catalog::Index() {
         referencing_[key.table].push_back(i);
       }
     }
+  }
+  for (const CatalogTable& table : tables_) {
+    const auto parent = by_oid_.find(table.parent);
+    if (table.parent != 0 && parent != by_oid_.end()) tables_[parent->second].has_children = true;
   }
 }
 

@@ -60,6 +60,7 @@ struct CatalogTable {
   // Of the whole and plain unique indexes, the primary key apart: attribute numbers.
   std::vector<std::vector<int16_t>> unique_keys;
   bool other_unique = false;          // has a unique or exclusion constraint beside the primary key
+  bool has_children = false;          // other tables inherit from it, or are its partitions
   uint32_t parent = 0;                // partition of, or inherits from; 0 if neither
   std::vector<uint32_t> view_of;      // of a view: the relations that it reads
   std::string QualifiedName() const;  // "public.orders", quoted where needed

@@ -106,7 +106,6 @@ class CatalogLoader {
     for (CatalogTable& table : catalog_->tables_) {
       for (CatalogColumn& column : table.columns) ClassifyDefault(*catalog_, &column);
     }
-    catalog_->referencing_.clear();
     catalog_->Index();
     return absl::OkStatus();
   }
