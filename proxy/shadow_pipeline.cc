@@ -177,8 +177,10 @@ void ShadowPipeline::BeginStartCheck() {
     primary_counts_ = absl::FailedPreconditionError("the primary's URL has no credentials");
   } else if (journal_->last_ordinal() == 0) {
     absl::Status begun = primary_->BeginCountSnapshot();
-    primary_counts_ = begun;
-    if (!begun.ok()) return;
+    if (!begun.ok()) {
+      primary_counts_ = begun;
+      return;
+    }
     // Counted at once, so that the snapshot holds back the primary's vacuum no longer than it must.
     primary_counter_ = std::thread(
         [this] { primary_counts_ = primary_->CountRows(options_.start_check_timeout); });
@@ -194,8 +196,9 @@ void ShadowPipeline::OnFirstConnect(bool first_start) {
                                                                     options_.connect_timeout);
   const absl::Status begun = shadow_count_->BeginCountSnapshot();
   shadow_counter_ = std::thread([this, begun] {
-    absl::StatusOr<shadow::postgres::RowCounts> counts = begun;
-    if (begun.ok()) counts = shadow_count_->CountRows(options_.start_check_timeout);
+    const absl::StatusOr<shadow::postgres::RowCounts> counts =
+        begun.ok() ? shadow_count_->CountRows(options_.start_check_timeout)
+                   : absl::StatusOr<shadow::postgres::RowCounts>(begun);
     shadow_count_.reset();
     if (primary_counter_.joinable()) primary_counter_.join();
     CompareCounts(primary_counts_, counts);
