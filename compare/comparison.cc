@@ -122,7 +122,7 @@ std::optional<size_t> ColumnCount(const Observation& observation) {
 }
 
 std::string TypeName(uint32_t type_oid, const protocol::TypeResolver& types) {
-  const std::string number = "type OID " + std::to_string(type_oid);
+  std::string number = "type OID " + std::to_string(type_oid);
   if (type_oid < protocol::oid::kFirstUser) return number;
   const std::string name = types.Resolve(type_oid).name;
   return name.empty() ? number : "type " + Word(name);

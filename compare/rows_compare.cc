@@ -12,7 +12,7 @@ namespace {
 using protocol::StrCat;
 
 std::string ColumnName(const std::vector<ColumnPlan>& columns, size_t column) {
-  const std::string number = std::to_string(column + 1);
+  std::string number = std::to_string(column + 1);
   if (column >= columns.size() || columns[column].name.empty()) return number;
   return StrCat(number, " (", Word(columns[column].name), ")");
 }
