@@ -81,7 +81,7 @@ std::optional<std::string> DisplayArray(std::string_view canonical, const TypeIn
 std::string DisplayValue(std::string_view value, uint32_t type_oid, Format format,
                          const TypeResolver& types, const TextSettings& settings) {
   if (format == Format::text) return std::string(value);
-  const std::string fallback = "\\x" + HexText(value);
+  std::string fallback = "\\x" + HexText(value);
   TypeInfo type = value_internal::ResolveType(type_oid, types);
   for (int i = 0; type.kind == TypeKind::domain && i < value_internal::kMaxDepth; ++i) {
     type_oid = type.base;
