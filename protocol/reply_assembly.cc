@@ -102,8 +102,14 @@ void ReplyAssembly::EndCopyIn() {
   phase_ = ReplyPhase::copy_in_ended;
 }
 
+void ReplyAssembly::InterruptCopyIn() {
+  PGPARITY_CHECK(phase_ == ReplyPhase::copy_in);
+  phase_ = ReplyPhase::copy_in_interrupted;
+}
+
 bool ReplyAssembly::MayComplete() const {
-  return phase_ != ReplyPhase::copy_in && phase_ != ReplyPhase::copy_out;
+  return phase_ != ReplyPhase::copy_in && phase_ != ReplyPhase::copy_in_interrupted &&
+         phase_ != ReplyPhase::copy_out;
 }
 
 Reply ReplyAssembly::Take(Reply::End end) {

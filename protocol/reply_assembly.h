@@ -13,8 +13,9 @@ namespace pgparity::protocol::tracker {
 enum class ReplyPhase : uint8_t {
   none,  // nothing has come yet
   rows,
-  copy_in,        // the server reads CopyData
-  copy_in_ended,  // the client has sent CopyDone, CopyFail, or what the server takes for an error
+  copy_in,              // the server reads CopyData
+  copy_in_ended,        // the client has sent CopyDone or CopyFail
+  copy_in_interrupted,  // the client has sent what has no place in a COPY: an error must follow
   copy_out,
   copy_out_ended,
 };
@@ -34,7 +35,8 @@ class ReplyAssembly {
   absl::Status BeginCopyOut();
   absl::Status AddCopyOut(std::string_view body);
   absl::Status EndCopyOut();
-  void EndCopyIn();  // phase() is copy_in
+  void EndCopyIn();        // phase() is copy_in
+  void InterruptCopyIn();  // phase() is copy_in
 
   // Whether the reply may end otherwise than by an error.
   bool MayComplete() const;

@@ -92,9 +92,7 @@ void SessionTracker::Impl::Pump() {
 
 bool SessionTracker::Impl::PumpOne() {
   if (reply_.phase() == Phase::copy_in) {
-    if (queue_.size() < 2) return false;
-    ReadDuringCopyIn(queue_.Take(1));
-    return true;
+    return queue_.size() >= 2 && ReadDuringCopyIn();
   }
   if (queue_.empty()) return false;
   if (mode_ == Mode::skipping) {
@@ -111,15 +109,23 @@ bool SessionTracker::Impl::PumpOne() {
   return true;
 }
 
-void SessionTracker::Impl::ReadDuringCopyIn(const Request& request) {
+// What the server reads behind the request at the front, which is a COPY FROM STDIN.
+bool SessionTracker::Impl::ReadDuringCopyIn() {
+  const Request& next = queue_[1];
+  if (next.Answered() && !next.As<SyncRequest>()) {
+    // Ends the session, unless the COPY has failed before: then it is read like any other.
+    reply_.InterruptCopyIn();
+    return false;
+  }
+  const Request request = queue_.Take(1);
   if (const auto* data = request.As<CopyDataRequest>()) {
     events_->OnCopyInData(CurrentSql(), data->data);
   } else if (request.As<SyncRequest>()) {
     ++swallowed_syncs_;
   } else {
-    // CopyDone and CopyFail end the COPY; anything else is an error to the server, and swallowed.
     reply_.EndCopyIn();
   }
+  return true;
 }
 
 void SessionTracker::Impl::Skip(const Request& request) {

@@ -29,6 +29,7 @@ absl::Status SessionTracker::Impl::HandleError(const backend::ErrorResponse& err
   if (!due && !fatal)
     return absl::FailedPreconditionError("ErrorResponse without a request that it answers");
   if (due) {
+    DropInterruption(error);
     const Request& front = queue_.front();
     if (front.As<QueryRequest>()) {
       if (const absl::Status failed = FailQuery(error); !failed.ok()) return failed;
@@ -81,6 +82,8 @@ absl::Status SessionTracker::Impl::FailQuery(const backend::ErrorResponse& error
 }
 
 void SessionTracker::Impl::FailExecute(const backend::ErrorResponse& error) {
+  const bool interrupted = reply_.phase() == Phase::copy_in_interrupted &&
+                           error.sqlstate() != sqlstate::kProtocolViolation;
   Portal* portal = objects_.FindPortal(queue_.front().As<ExecuteRequest>()->portal);
   StatementEvent event = ExecuteEvent(queue_.front(), portal, true);
   std::optional<std::string> described = std::move(event.reply.row_description);
@@ -90,9 +93,22 @@ void SessionTracker::Impl::FailExecute(const backend::ErrorResponse& error) {
   Move(event.transaction_command, OutcomeOf(error));
   if (!event.known_text) status_uncertain_ = true;
   PopFront();
+  if (interrupted && swallowed_syncs_ > 0) {
+    // The server has not come to what interrupted the COPY, so that it goes on at the Sync before.
+    --swallowed_syncs_;
+    queue_.PushFront(Request{SyncRequest{}});
+  }
   mode_ = Mode::skipping;
   Finish(std::move(event));
   Pump();
+}
+
+// Servers before 14 read on behind what interrupted a COPY, later ones end the session.
+void SessionTracker::Impl::DropInterruption(const backend::ErrorResponse& error) {
+  if (reply_.phase() == Phase::copy_in_interrupted &&
+      error.sqlstate() == sqlstate::kProtocolViolation) {
+    queue_.Take(1);
+  }
 }
 
 void SessionTracker::Impl::FailFunction() {

@@ -76,7 +76,7 @@ class SessionTracker::Impl {
   void PopFront();
   void Pump();
   bool PumpOne();
-  void ReadDuringCopyIn(const Request& request);
+  bool ReadDuringCopyIn();
   void Skip(const Request& request);
   void SkipQuery(const Request& request);
   void SkipExecute(const Request& request);
@@ -138,6 +138,7 @@ class SessionTracker::Impl {
   absl::Status HandleError(const backend::ErrorResponse& error);
   absl::Status FailQuery(const backend::ErrorResponse& error);
   void FailExecute(const backend::ErrorResponse& error);
+  void DropInterruption(const backend::ErrorResponse& error);
   void FailFunction();
   void FailSync();
   void Refuse();

@@ -94,6 +94,11 @@ class RequestQueue {
     running_ += request.RunsOrEnds() ? 1 : 0;
     requests_.push_back(std::move(request));
   }
+  void PushFront(Request request) {
+    bytes_ += request.cost();
+    running_ += request.RunsOrEnds() ? 1 : 0;
+    requests_.push_front(std::move(request));
+  }
   // Takes out the request at `i`, 0 or 1: the front, or what the server reads while the front goes
   // on.
   Request Take(size_t i) {

@@ -172,6 +172,22 @@ TEST(TrackerCopy, AnotherMessageDuringCopyInIsAnErrorToTheServer) {
   EXPECT_THAT(session.Take(), ElementsAre("COPY t FROM STDIN -> error 08P01", "ready I"));
 }
 
+TEST(TrackerCopy, WhatInterruptsACopyThatHasFailedIsRunNormally) {
+  TrackedSession session;
+  session.Client(client::Query("COPY t FROM STDIN") + client::Query("SELECT 1"));
+  session.Server(server::CopyInResponse() + server::Error("P0001") + server::ReadyForQuery('I') +
+                 server::CommandComplete("SELECT 1") + server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("COPY t FROM STDIN -> error P0001", "ready I outstanding",
+                                          "SELECT 1 -> SELECT 1", "ready I"));
+  session.Client(Extended("COPY t FROM STDIN") + client::Sync() + Extended("SELECT 1") +
+                 client::Sync());
+  session.Server(Answered() + server::CopyInResponse() + server::Error("P0001") +
+                 server::ReadyForQuery('I') + Answered() + server::CommandComplete("SELECT 1") +
+                 server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("COPY t FROM STDIN -> error P0001", "ready I outstanding",
+                                          "SELECT 1 -> SELECT 1", "ready I"));
+}
+
 TEST(TrackerCopy, Out) {
   TrackedSession session;
   session.Client(client::Query("COPY t TO STDOUT"));
