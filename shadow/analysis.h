@@ -125,6 +125,12 @@ struct ConfigCall {
   bool is_local = false;  // true also when it is no literal
 };
 
+// A sort key that names a column of the result.
+struct SortKey {
+  std::string column;  // the name, without its table
+  int position = 0;    // or the position, from 1
+};
+
 // The shape of a plain INSERT ... VALUES, for pinning.
 struct InsertShape {
   std::vector<std::string> columns;  // as listed; empty if the statement lists none
@@ -156,7 +162,10 @@ struct Analysis {
   std::vector<std::string> functions;  // called, "name" or "schema.name"
   bool ordered = false;                // the outermost query has an ORDER BY
   bool limit_without_order = false;
-  bool unordered_aggregate = false;  // array_agg, string_agg, json_agg without ORDER BY
+  // Its sort keys, where each is a plain column name or a position of the result.
+  std::optional<std::vector<SortKey>> sort_keys;
+  bool limited = false, offset = false;  // the outermost query has a LIMIT, an OFFSET
+  bool unordered_aggregate = false;      // array_agg, string_agg, json_agg without ORDER BY
   bool skip_locked = false;
   // Of a statement on one table; see KeyPredicate. Empty if its WHERE pins nothing.
   std::optional<std::vector<KeyPredicate>> key_predicates;

@@ -17,6 +17,29 @@ bool HasLimit(const PgQuery__SelectStmt& s) {
   return given(s.limit_count) || given(s.limit_offset);
 }
 
+// nullopt where a key is an expression.
+std::optional<std::vector<SortKey>> SortKeysOf(const PgQuery__SelectStmt& s) {
+  std::vector<SortKey> keys;
+  for (size_t i = 0; i < s.n_sort_clause; ++i) {
+    const auto* sort = As<PgQuery__SortBy>(Inner(s.sort_clause[i]), pg_query__sort_by__descriptor);
+    if (sort == nullptr || sort->node == nullptr) return std::nullopt;
+    const PgQuery__Node& node = *sort->node;
+    SortKey key;
+    if (node.node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node.column_ref->n_fields > 0) {
+      const PgQuery__Node* last = node.column_ref->fields[node.column_ref->n_fields - 1];
+      if (last->node_case != PG_QUERY__NODE__NODE_STRING) return std::nullopt;
+      key.column = last->string->sval;
+    } else if (node.node_case == PG_QUERY__NODE__NODE_A_CONST &&
+               node.a_const->val_case == PG_QUERY__A__CONST__VAL_IVAL) {
+      key.position = node.a_const->ival->ival;
+    } else {
+      return std::nullopt;
+    }
+    keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
 bool IsAggregate(const PgQuery__Node* node) {
   const auto* call = As<PgQuery__FuncCall>(Inner(node), pg_query__func_call__descriptor);
   if (call == nullptr || call->over != nullptr) return false;
@@ -140,6 +163,9 @@ void Collector::VisitCtes(const PgQuery__WithClause& with) {
 
 void Collector::VisitOutermostSelect(const PgQuery__SelectStmt& select) {
   out_->ordered = !IsUnordered(select);
+  out_->sort_keys = SortKeysOf(select);
+  out_->limited = HasLimit(select);
+  out_->offset = select.limit_offset != nullptr;
   outermost_ = true;
   VisitSelect(select);
 }

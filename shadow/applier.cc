@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
+// Units taken before the applier looks up: reads never fill the window.
+constexpr int kRound = 128;
 // How finely in stamps (nanoseconds) the applier remembers what was settled when.
 constexpr Stamp kSettlementStep = 50'000'000;
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
@@ -276,7 +278,7 @@ absl::StatusOr<bool> Applier::Round() {
   bool moved = false;
   if (absl::Now() >= catalog_again_) ReloadCatalogs();
   TakeReadResults();
-  while (window_.size() < options_.window && !stop_) {
+  for (int taken = 0; taken < kRound && window_.size() < options_.window && !stop_; ++taken) {
     absl::StatusOr<std::optional<Plan>> plan = NextPlan();
     if (!plan.ok()) return plan.status();
     if (!plan->has_value()) break;

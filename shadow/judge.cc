@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "protocol/text.h"
+#include "shadow/order_check.h"
 
 namespace pgparity::shadow {
 
@@ -63,6 +64,18 @@ bool SameTable(const CatalogTable* a, const CatalogTable* b) {
   };
   return a->kind == b->kind && a->columns.size() == b->columns.size() &&
          std::is_permutation(a->columns.begin(), a->columns.end(), b->columns.begin(), same_column);
+}
+
+// Whether a table that the statement reads has a column whose times are frozen on the shadow.
+bool ReadsFrozenColumns(const Analysis& analysis, const Catalog& primary,
+                        const std::vector<std::string>& path) {
+  return std::any_of(analysis.reads.begin(), analysis.reads.end(), [&](const TableName& name) {
+    const CatalogTable* table = primary.FindTable(name.schema, name.name, path);
+    return table == nullptr || std::any_of(table->columns.begin(), table->columns.end(),
+                                           [](const CatalogColumn& column) {
+                                             return column.default_kind == DefaultKind::now;
+                                           });
+  });
 }
 
 std::string AdviceFor(const Comparison& comparison, const compare::Observation* shadow_side) {
@@ -144,6 +157,7 @@ void Judge::Record(const Plan& plan, size_t index, Class cls, std::string_view r
   record.statement = statement.sql;
   const std::string advice = comparison.equal() ? "" : AdviceFor(comparison, nullptr);
   record.advice = advice;
+  record.cause = cause_;
   log_->Record(record);
 }
 
@@ -151,11 +165,46 @@ void Judge::RecordUncompared(const Plan& plan, size_t index, std::string_view re
   Record(plan, index, Class::not_compared, reason, {}, 0);
 }
 
-std::string Judge::Excuse(const Plan& plan, size_t index) const {
+bool Judge::Excused(const Plan& plan, size_t index, Comparison* comparison,
+                    const compare::Observation& shadow_side, const compare::CompareOptions& options,
+                    const Catalog& primary) {
   const Analysis& analysis = *plan.verdicts[index].analysis;
-  if (analysis.limit_without_order) return "limit-without-order";
-  if (analysis.unordered_aggregate) return "unordered-aggregate";
-  return "";
+  const compare::Observation& primary_side = plan.unit->unit->statements[index].primary;
+  const bool both_rows = primary_side.kind == shadow_side.kind &&
+                         primary_side.kind != compare::Observation::Kind::error;
+  std::string reason;
+  if (!plan.verdicts[index].volatile_reason.empty()) {
+    Record(plan, index, Class::volatile_value, plan.verdicts[index].volatile_reason, *comparison,
+           shadow_side.duration_us);
+    return true;
+  }
+  if (!both_rows) return false;
+  if (analysis.limit_without_order) {
+    reason = "limit-without-order";
+  } else if (analysis.unordered_aggregate) {
+    reason = "unordered-aggregate";
+  } else if (primary_side.copy_out &&
+             ReadsFrozenColumns(analysis, primary,
+                                ContextOf(*plan.unit->unit, primary, primary).search_path)) {
+    reason = "copy-of-frozen-times";
+  } else if (analysis.limited && analysis.sort_keys) {
+    const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, primary).search_path;
+    const CatalogTable* table =
+        analysis.reads.size() == 1
+            ? primary.FindTable(analysis.reads[0].schema, analysis.reads[0].name, path)
+            : nullptr;
+    if (table != nullptr && CoversPrimaryKey(*analysis.sort_keys, primary_side, *table))
+      return false;
+    if (JudgeLimit(*analysis.sort_keys, analysis.offset, primary_side, shadow_side, options) ==
+        OrderFinding::ties) {
+      reason = "limit-ties";
+    }
+  } else if (analysis.limited && analysis.ordered) {
+    reason = "limit-order-unproved";
+  }
+  if (reason.empty()) return false;
+  RecordUncompared(plan, index, reason);
+  return true;
 }
 
 bool Judge::ReconciledDdl(const Plan& plan, size_t index, const Comparison& comparison,
@@ -193,21 +242,32 @@ void Judge::CompareStatement(const Plan& plan, size_t index,
   options.shadow_types = shadow.get();
   options.settings = TextSettingsOf(unit.header.settings);
   Comparison comparison = compare::Compare(statement.primary, shadow_side, options);
-  if (comparison.equal()) {
+  if (comparison.equal() && comparison.order_differs) {
+    const OrderFinding finding =
+        verdict.analysis->sort_keys
+            ? JudgeOrder(*verdict.analysis->sort_keys, statement.primary, shadow_side, options)
+            : OrderFinding::unknown;
+    if (finding == OrderFinding::unknown) return RecordUncompared(plan, index, "order-unproved");
+    if (finding == OrderFinding::differs) {
+      comparison.kind = compare::Kind::rows;
+      comparison.what = "the same rows in another order (compare collations)";
+    }
+  }
+  if (comparison.equal() ||
+      ReconciledDdl(plan, index, comparison, shadow_side, *primary, *shadow)) {
+    if (!comparison.equal()) comparison = {};
     return Record(plan, index, Class::match, "", comparison, shadow_side.duration_us);
   }
-  if (!verdict.volatile_reason.empty()) {
-    return Record(plan, index, Class::volatile_value, verdict.volatile_reason, comparison,
-                  shadow_side.duration_us);
-  }
-  if (ReconciledDdl(plan, index, comparison, shadow_side, *primary, *shadow)) {
-    return Record(plan, index, Class::match, "", {}, shadow_side.duration_us);
-  }
-  if (const std::string excuse = Excuse(plan, index); !excuse.empty())
-    return RecordUncompared(plan, index, excuse);
-  Mismatch mismatch{plan, index, std::move(comparison), shadow_side.duration_us, {}, {}};
+  if (Excused(plan, index, &comparison, shadow_side, options, *primary)) return;
+  Mismatch mismatch{plan, index, std::move(comparison), shadow_side.duration_us, {}, {}, {}};
   mismatch.interval = {std::min(statement.sent, unit.header.interval.lo), unit.header.interval.hi};
   mismatch.touched = Touches(statement, *verdict.analysis, ContextOf(unit, *primary, *shadow));
+  for (const RowAccess& access : mismatch.touched) {
+    if (std::find(mismatch.tables.begin(), mismatch.tables.end(), access.table) ==
+        mismatch.tables.end()) {
+      mismatch.tables.push_back(access.table);
+    }
+  }
   mismatches_.push_back(std::move(mismatch));
 }
 
@@ -221,6 +281,15 @@ void Judge::NoteUnseenKey(const Plan& plan, size_t index, const Catalog& primary
   const RowAccess table{NameOf(analysis.writes.front(), primary, path), std::nullopt};
   if (overlaps_.Overlapped(plan.unit->ref.position, plan.unit->unit->header.interval, {table})) {
     GapOf(plan, "generated-key-unseen", table.table);
+    taint_.Add(table.table, {"", "generated-key-unseen"});
+  }
+}
+
+void Judge::TaintTables(const Plan& plan, size_t index, const TaintCause& cause,
+                        const Catalog& primary, const Catalog& shadow) {
+  const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, shadow).search_path;
+  for (const TableName& table : plan.verdicts[index].analysis->writes) {
+    taint_.Add(NameOf(table, primary, path), cause);
   }
 }
 
@@ -235,7 +304,10 @@ void Judge::PartOutcome(const Plan& plan, const UnitOutcome& outcome,
   for (size_t i = 0; i < plan.verdicts.size(); ++i) {
     const StatementVerdict& verdict = plan.verdicts[i];
     if (plan.unit->unit->statements[i].copy_continues) continue;
-    if (!verdict.gap.empty() && took_effect) GapOf(plan, verdict.gap, verdict.analysis->shape);
+    if (!verdict.gap.empty() && took_effect) {
+      GapOf(plan, verdict.gap, verdict.analysis->shape);
+      TaintTables(plan, i, {"", verdict.gap}, *primary, *shadow);
+    }
     if (verdict.transaction_control) continue;
     log_->Add(Counter::statements_seen, 1);
     if (!verdict.not_compared.empty()) {
@@ -299,14 +371,31 @@ std::optional<Position> Judge::OldestUnsettled() const {
   return oldest;
 }
 
+// What another unit may explain is ambiguous; what follows from an earlier difference of the same
+// tables is its consequence; what is left is a root.
+void Judge::Decide(const Mismatch& mismatch) {
+  const Plan& plan = mismatch.plan;
+  const Analysis& analysis = *plan.verdicts[mismatch.index].analysis;
+  if (const TaintCause* cause = taint_.Find(mismatch.tables); cause != nullptr) {
+    cause_ = cause->fingerprint.empty() ? protocol::StrCat("follows the gap ", cause->gap)
+                                        : cause->fingerprint;
+    Record(plan, mismatch.index, Class::consequence, "", mismatch.comparison, mismatch.shadow_us);
+    cause_.clear();
+    return;
+  }
+  if (overlaps_.Overlapped(plan.unit->ref.position, mismatch.interval, mismatch.touched)) {
+    return Record(plan, mismatch.index, Class::ambiguous, "overlapping-writes", mismatch.comparison,
+                  mismatch.shadow_us);
+  }
+  Record(plan, mismatch.index, Class::divergent, "", mismatch.comparison, mismatch.shadow_us);
+  for (const std::string& table : mismatch.tables) taint_.Add(table, {analysis.fingerprint, ""});
+}
+
 void Judge::Settle(Stamp settled) {
   // In the order of the units' keys, so that the first to be decided is the first cause.
   while (!mismatches_.empty() && mismatches_.front().interval.hi < settled) {
     const Mismatch& mismatch = mismatches_.front();
-    const bool overlapped =
-        overlaps_.Overlapped(mismatch.plan.unit->ref.position, mismatch.interval, mismatch.touched);
-    Record(mismatch.plan, mismatch.index, overlapped ? Class::ambiguous : Class::divergent,
-           overlapped ? "overlapping-writes" : "", mismatch.comparison, mismatch.shadow_us);
+    Decide(mismatch);
     mismatches_.pop_front();
   }
   // An hour of stamps is longer than any mismatch waits; the index also has a bound of its own.

@@ -12,6 +12,7 @@
 #include "shadow/overlap.h"
 #include "shadow/plan.h"
 #include "shadow/store.h"
+#include "shadow/taint.h"
 
 namespace pgparity::shadow {
 
@@ -56,6 +57,7 @@ class Judge {
     uint64_t shadow_us;
     Interval interval;
     std::vector<RowAccess> touched;
+    std::vector<std::string> tables;  // of `touched`, each once
   };
 
   void CountUnit(const Plan& plan);
@@ -63,10 +65,15 @@ class Judge {
   void CompareStatement(const Plan& plan, size_t index, const compare::Observation& shadow_side,
                         const std::shared_ptr<const Catalog>& primary,
                         const std::shared_ptr<const Catalog>& shadow);
+  // A difference that something about the statement explains: recorded, and true.
+  bool Excused(const Plan& plan, size_t index, compare::Comparison* comparison,
+               const compare::Observation& shadow_side, const compare::CompareOptions& options,
+               const Catalog& primary);
+  void Decide(const Mismatch& mismatch);
+  void TaintTables(const Plan& plan, size_t index, const TaintCause& cause, const Catalog& primary,
+                   const Catalog& shadow);
   void Record(const Plan& plan, size_t index, compare::Class cls, std::string_view reason,
               const compare::Comparison& comparison, uint64_t shadow_us);
-  // Whether a difference is explained by what the statement asks for; a reason code, or "".
-  std::string Excuse(const Plan& plan, size_t index) const;
   bool ReconciledDdl(const Plan& plan, size_t index, const compare::Comparison& comparison,
                      const compare::Observation& shadow_side, const Catalog& primary,
                      const Catalog& shadow) const;
@@ -76,7 +83,9 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
+  Taint taint_;
   std::deque<Mismatch> mismatches_;
+  std::string cause_;  // of the consequence being recorded
 };
 
 }  // namespace pgparity::shadow
