@@ -162,7 +162,7 @@ Token TokenScanner::Operator() {
 Token TokenScanner::Word() {
   const size_t begin = at_;
   const char first = absl::ascii_tolower(static_cast<unsigned char>(Peek()));
-  if (Peek(1) == '\'' && (first == 'e' || first == 'b' || first == 'x' || first == 'n')) {
+  if (Peek(1) == '\'' && (first == 'e' || first == 'b' || first == 'x')) {
     ++at_;
     return Quoted(begin, TokenKind::string, first == 'e');
   }
