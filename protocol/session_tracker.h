@@ -80,9 +80,9 @@ struct StatementEvent {
   bool continues_portal = false;  // a further Execute of a portal that was executed before
   bool known_text = true;         // false: the text is not known (`sql` is empty), as of a
                                   // prepared statement from before the tracker began
-  // The commit that Sync brings outside of a block has failed (a deferred constraint, say), and
-  // with it all that the exchange has done since its last commit. No statement of the client: `sql`
-  // is "COMMIT", the reply is an error.
+  // The commit that Sync or the end of a function call brings outside of a block has failed (a
+  // deferred constraint, say), and with it all that the exchange has done since its last commit.
+  // No statement of the client: `sql` is "COMMIT", the reply is an error.
   bool implicit_commit = false;
   Stamp sent_first = 0;  // stamp at which its first byte was seen: of its Bind, or of its Parse in
                          // the same exchange; of the Execute itself where continues_portal

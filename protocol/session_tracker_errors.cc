@@ -36,9 +36,9 @@ absl::Status SessionTracker::Impl::HandleError(const backend::ErrorResponse& err
     } else if (front.As<ExecuteRequest>()) {
       FailExecute(error);
     } else if (front.As<FunctionCallRequest>()) {
-      FailFunction();
+      front_state_ == FrontState::waiting ? FailFunction() : FailImplicitCommit();
     } else if (front.As<SyncRequest>()) {
-      FailSync();
+      FailImplicitCommit();
     } else {
       Refuse();
     }
@@ -120,7 +120,7 @@ void SessionTracker::Impl::FailFunction() {
   Finish(std::move(event));
 }
 
-void SessionTracker::Impl::FailSync() {
+void SessionTracker::Impl::FailImplicitCommit() {
   static const Text kCommit = std::make_shared<const std::string>("COMMIT");
   StatementEvent event = BaseEvent(queue_.front(), QueryProtocol::extended);
   event.sql = kCommit;

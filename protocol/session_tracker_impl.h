@@ -53,6 +53,7 @@ class SessionTracker::Impl {
   enum class FrontState : uint8_t {
     waiting,
     parameters_described,  // Describe of a statement: half of its answer has come
+    function_returned,     // FunctionCall: its implicit commit may fail yet
     awaiting_ready,        // Query, Sync, FunctionCall: only ReadyForQuery is left
   };
   // Of the Query at the queue's front.
@@ -140,7 +141,7 @@ class SessionTracker::Impl {
   void FailExecute(const backend::ErrorResponse& error);
   void DropInterruption(const backend::ErrorResponse& error);
   void FailFunction();
-  void FailSync();
+  void FailImplicitCommit();
   void Refuse();
   Refusal MakeRefusal(const Request& request);
   void TellUnclaimedRefusal();

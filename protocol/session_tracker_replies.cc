@@ -170,7 +170,7 @@ absl::Status SessionTracker::Impl::On(const backend::FunctionCallResponse&) {
   if (WaitingFront<FunctionCallRequest>() == nullptr) return Unexpected("FunctionCallResponse");
   StatementEvent event = FunctionEvent(queue_.front());
   event.reply.end = Reply::End::function_result;
-  front_state_ = FrontState::awaiting_ready;
+  front_state_ = FrontState::function_returned;
   Finish(std::move(event));
   return absl::OkStatus();
 }
@@ -185,7 +185,9 @@ absl::Status SessionTracker::Impl::On(const backend::ParameterStatus& message) {
 // Whether ReadyForQuery may come now, as the answer to the front request.
 absl::Status SessionTracker::Impl::FrontIsReady() {
   if (queue_.empty()) return Unexpected("ReadyForQuery");
-  if (front_state_ == FrontState::awaiting_ready) return absl::OkStatus();
+  if (front_state_ == FrontState::awaiting_ready || front_state_ == FrontState::function_returned) {
+    return absl::OkStatus();
+  }
   if (queue_.front().As<SyncRequest>()) return absl::OkStatus();
   if (!queue_.front().As<QueryRequest>() || query_.finished == 0)
     return Unexpected("ReadyForQuery");

@@ -200,6 +200,15 @@ TEST(TrackerExtended, AnImplicitCommitThatFailsIsTold) {
   EXPECT_EQ(*session.Last().sql, "COMMIT");
 }
 
+TEST(TrackerExtended, AFunctionCallsImplicitCommitThatFailsIsTold) {
+  TrackedSession session;
+  session.Client(Unnamed("INSERT") + client::FunctionCall(1));
+  session.Server(Done("INSERT 0 1") + server::FunctionCallResponse("x") + server::Error("23505") +
+                 server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("INSERT -> INSERT 0 1", "<function> -> function result",
+                                          "<implicit commit> -> error 23505", "ready I"));
+}
+
 TEST(TrackerExtended, CommitSent) {
   TrackedSession session;
   session.Client(Unnamed("BEGIN") + client::Sync())
