@@ -60,13 +60,13 @@ bool TokenScanner::SkipSpace() {
 }
 
 // From behind the opening quote to behind the closing one.
-bool TokenScanner::SkipToQuoteEnd(char quote, bool escapes) {
+bool TokenScanner::SkipToQuoteEnd(char quote, Quoting quoting) {
   while (at_ < sql_.size()) {
     const char c = sql_[at_++];
     if (c == quote) {
-      if (Peek() != quote || at_ >= sql_.size()) return true;
+      if (Peek() != quote || at_ >= sql_.size() || quoting == Quoting::bits) return true;
       ++at_;
-    } else if (c == '\\' && escapes && at_ < sql_.size()) {
+    } else if (c == '\\' && quoting == Quoting::escapes && at_ < sql_.size()) {
       ++at_;
     }
   }
@@ -94,10 +94,10 @@ bool TokenScanner::SkipContinuation() {
   return true;
 }
 
-Token TokenScanner::Quoted(size_t begin, TokenKind kind, bool escapes) {
+Token TokenScanner::Quoted(size_t begin, TokenKind kind, Quoting quoting) {
   const char quote = sql_[at_++];
   do {
-    if (!SkipToQuoteEnd(quote, escapes)) return Make(TokenKind::bad, begin);
+    if (!SkipToQuoteEnd(quote, quoting)) return Make(TokenKind::bad, begin);
   } while (quote == '\'' && SkipContinuation());
   return Make(kind, begin);
 }
@@ -164,12 +164,13 @@ Token TokenScanner::Word() {
   const char first = absl::ascii_tolower(static_cast<unsigned char>(Peek()));
   if (Peek(1) == '\'' && (first == 'e' || first == 'b' || first == 'x')) {
     ++at_;
-    return Quoted(begin, TokenKind::string, first == 'e');
+    return Quoted(begin, TokenKind::string, first == 'e' ? Quoting::escapes : Quoting::bits);
   }
   if (first == 'u' && Peek(1) == '&' && (Peek(2) == '\'' || Peek(2) == '"')) {
     at_ += 2;
     const bool string = Peek() == '\'';
-    return Quoted(begin, string ? TokenKind::string : TokenKind::quoted_identifier, false);
+    return Quoted(begin, string ? TokenKind::string : TokenKind::quoted_identifier,
+                  Quoting::standard);
   }
   while (IsIdentifierPart(Peek())) ++at_;
   return Make(TokenKind::identifier, begin);
@@ -181,8 +182,8 @@ Token TokenScanner::Next() {
   const size_t begin = at_;
   const char c = sql_[at_];
   if (IsIdentifierStart(c)) return Word();
-  if (c == '\'') return Quoted(begin, TokenKind::string, false);
-  if (c == '"') return Quoted(begin, TokenKind::quoted_identifier, false);
+  if (c == '\'') return Quoted(begin, TokenKind::string, Quoting::standard);
+  if (c == '"') return Quoted(begin, TokenKind::quoted_identifier, Quoting::standard);
   if (c == '$') return DollarOrParameter();
   if (IsDigit(c) || (c == '.' && IsDigit(Peek(1)))) return Number();
   const std::string_view two = sql_.substr(begin, 2);

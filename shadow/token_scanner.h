@@ -41,12 +41,14 @@ class TokenScanner {
   bool SkipSpace();
   bool SkipBlockComment();
   Token Make(TokenKind kind, size_t begin) const { return {kind, begin, at_ - begin}; }
-  Token Quoted(size_t begin, TokenKind kind, bool escapes);
+  // How a quote and a backslash count inside a literal.
+  enum class Quoting : uint8_t { standard, escapes, bits };
+  Token Quoted(size_t begin, TokenKind kind, Quoting quoting);
   Token DollarOrParameter();
   Token Number();
   Token Operator();
   Token Word();
-  bool SkipToQuoteEnd(char quote, bool escapes);
+  bool SkipToQuoteEnd(char quote, Quoting quoting);
   bool SkipContinuation();
   char Peek(size_t ahead = 0) const { return at_ + ahead < sql_.size() ? sql_[at_ + ahead] : '\0'; }
 
