@@ -13,7 +13,8 @@ using ::testing::UnorderedElementsAre;
 
 std::vector<std::string> Names(const std::vector<TableName>& tables) {
   std::vector<std::string> names;
-  for (const TableName& table : tables) names.push_back(table.schema.empty() ? table.name : table.schema + "." + table.name);
+  for (const TableName& table : tables)
+    names.push_back(table.schema.empty() ? table.name : table.schema + "." + table.name);
   return names;
 }
 
@@ -35,36 +36,55 @@ struct KindCase {
 
 class KindTest : public ::testing::TestWithParam<KindCase> {};
 
-TEST_P(KindTest, IsRecognised) { EXPECT_EQ(Analyse(GetParam().sql).kind, GetParam().kind) << GetParam().sql; }
+TEST_P(KindTest, IsRecognised) {
+  EXPECT_EQ(Analyse(GetParam().sql).kind, GetParam().kind) << GetParam().sql;
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Statements, KindTest,
     ::testing::Values(
         KindCase{"SELECT 1", StatementKind::select}, KindCase{"VALUES (1)", StatementKind::select},
-        KindCase{"TABLE t", StatementKind::select}, KindCase{"(SELECT 1) UNION SELECT 2", StatementKind::select},
+        KindCase{"TABLE t", StatementKind::select},
+        KindCase{"(SELECT 1) UNION SELECT 2", StatementKind::select},
         KindCase{"SELECT * FROM t FOR UPDATE", StatementKind::select_for_update},
         KindCase{"SELECT * FROM (SELECT * FROM t FOR SHARE) x", StatementKind::select_for_update},
         KindCase{"WITH d AS (DELETE FROM t RETURNING 1) SELECT * FROM d", StatementKind::delete_},
-        KindCase{"WITH d AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT * FROM d", StatementKind::insert},
-        KindCase{"SELECT 1 INTO t2", StatementKind::ddl}, KindCase{"CREATE TABLE t AS SELECT 1", StatementKind::ddl},
-        KindCase{"INSERT INTO t VALUES (1)", StatementKind::insert}, KindCase{"UPDATE t SET a = 1", StatementKind::update},
+        KindCase{"WITH d AS (INSERT INTO t VALUES (1) RETURNING 1) SELECT * FROM d",
+                 StatementKind::insert},
+        KindCase{"SELECT 1 INTO t2", StatementKind::ddl},
+        KindCase{"CREATE TABLE t AS SELECT 1", StatementKind::ddl},
+        KindCase{"INSERT INTO t VALUES (1)", StatementKind::insert},
+        KindCase{"UPDATE t SET a = 1", StatementKind::update},
         KindCase{"DELETE FROM t", StatementKind::delete_},
-        KindCase{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE", StatementKind::merge},
-        KindCase{"COPY t FROM STDIN", StatementKind::copy_in}, KindCase{"COPY t TO STDOUT", StatementKind::copy_out},
-        KindCase{"TRUNCATE t", StatementKind::truncate}, KindCase{"ALTER TABLE t ADD b int", StatementKind::ddl},
-        KindCase{"GRANT SELECT ON t TO bob", StatementKind::ddl}, KindCase{"COMMENT ON TABLE t IS 'x'", StatementKind::ddl},
-        KindCase{"BEGIN", StatementKind::transaction}, KindCase{"PREPARE TRANSACTION 'x'", StatementKind::transaction},
-        KindCase{"SAVEPOINT a", StatementKind::transaction}, KindCase{"SET a.b = 1", StatementKind::set},
-        KindCase{"RESET ALL", StatementKind::set}, KindCase{"DISCARD ALL", StatementKind::set},
-        KindCase{"SET CONSTRAINTS ALL DEFERRED", StatementKind::other}, KindCase{"SHOW all", StatementKind::show},
-        KindCase{"EXPLAIN DELETE FROM t", StatementKind::show}, KindCase{"FETCH c", StatementKind::cursor},
+        KindCase{"MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN DELETE",
+                 StatementKind::merge},
+        KindCase{"COPY t FROM STDIN", StatementKind::copy_in},
+        KindCase{"COPY t TO STDOUT", StatementKind::copy_out},
+        KindCase{"TRUNCATE t", StatementKind::truncate},
+        KindCase{"ALTER TABLE t ADD b int", StatementKind::ddl},
+        KindCase{"GRANT SELECT ON t TO bob", StatementKind::ddl},
+        KindCase{"COMMENT ON TABLE t IS 'x'", StatementKind::ddl},
+        KindCase{"BEGIN", StatementKind::transaction},
+        KindCase{"PREPARE TRANSACTION 'x'", StatementKind::transaction},
+        KindCase{"SAVEPOINT a", StatementKind::transaction},
+        KindCase{"SET a.b = 1", StatementKind::set}, KindCase{"RESET ALL", StatementKind::set},
+        KindCase{"DISCARD ALL", StatementKind::set},
+        KindCase{"SET CONSTRAINTS ALL DEFERRED", StatementKind::other},
+        KindCase{"SHOW all", StatementKind::show},
+        KindCase{"EXPLAIN DELETE FROM t", StatementKind::show},
+        KindCase{"FETCH c", StatementKind::cursor},
         KindCase{"DECLARE c CURSOR FOR SELECT 1", StatementKind::cursor},
-        KindCase{"PREPARE p AS SELECT $1", StatementKind::prepare}, KindCase{"EXECUTE p(1)", StatementKind::execute},
-        KindCase{"DEALLOCATE p", StatementKind::deallocate}, KindCase{"CALL p()", StatementKind::call},
-        KindCase{"DO $$BEGIN END$$", StatementKind::do_block}, KindCase{"LOCK t", StatementKind::lock},
-        KindCase{"LISTEN c", StatementKind::notify}, KindCase{"VACUUM t", StatementKind::maintenance},
-        KindCase{"REFRESH MATERIALIZED VIEW v", StatementKind::maintenance}, KindCase{"", StatementKind::other},
-        KindCase{" -- nothing\n/* at all */", StatementKind::other}, KindCase{"SELEC 1", StatementKind::unparsed},
+        KindCase{"PREPARE p AS SELECT $1", StatementKind::prepare},
+        KindCase{"EXECUTE p(1)", StatementKind::execute},
+        KindCase{"DEALLOCATE p", StatementKind::deallocate},
+        KindCase{"CALL p()", StatementKind::call},
+        KindCase{"DO $$BEGIN END$$", StatementKind::do_block},
+        KindCase{"LOCK t", StatementKind::lock}, KindCase{"LISTEN c", StatementKind::notify},
+        KindCase{"VACUUM t", StatementKind::maintenance},
+        KindCase{"REFRESH MATERIALIZED VIEW v", StatementKind::maintenance},
+        KindCase{"", StatementKind::other},
+        KindCase{" -- nothing\n/* at all */", StatementKind::other},
+        KindCase{"SELEC 1", StatementKind::unparsed},
         KindCase{"SELECT 1; SELECT 2", StatementKind::unparsed}));
 
 TEST(AnalysisTest, EmptyStatementHasNoEffect) {
@@ -93,12 +113,17 @@ TEST(AnalysisTest, ReadsAndWritesLeaveCteNamesOut) {
 
 TEST(AnalysisTest, CteHidesATableOnlyFromItsEndOn) {
   // t in the CTE is the table, t outside is the CTE; with RECURSIVE both are the CTE.
-  EXPECT_THAT(Names(Analyse("WITH t AS (SELECT * FROM t) SELECT * FROM t").reads), ElementsAre("t"));
-  EXPECT_THAT(Names(Analyse("WITH RECURSIVE t AS (SELECT 1 UNION SELECT * FROM t) SELECT * FROM t").reads), IsEmpty());
+  EXPECT_THAT(Names(Analyse("WITH t AS (SELECT * FROM t) SELECT * FROM t").reads),
+              ElementsAre("t"));
+  EXPECT_THAT(
+      Names(Analyse("WITH RECURSIVE t AS (SELECT 1 UNION SELECT * FROM t) SELECT * FROM t").reads),
+      IsEmpty());
   // The scope ends with its statement.
-  EXPECT_THAT(Names(Analyse("SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) s, t").reads), ElementsAre("t"));
+  EXPECT_THAT(Names(Analyse("SELECT * FROM (WITH t AS (SELECT 1) SELECT * FROM t) s, t").reads),
+              ElementsAre("t"));
   // A qualified name is never a CTE.
-  EXPECT_THAT(Names(Analyse("WITH t AS (SELECT 1) SELECT * FROM public.t").reads), ElementsAre("public.t"));
+  EXPECT_THAT(Names(Analyse("WITH t AS (SELECT 1) SELECT * FROM public.t").reads),
+              ElementsAre("public.t"));
 }
 
 TEST(AnalysisTest, OwnTargetComesFirstAmongTheWrites) {
@@ -107,7 +132,9 @@ TEST(AnalysisTest, OwnTargetComesFirstAmongTheWrites) {
 }
 
 TEST(AnalysisTest, WritesOfDdl) {
-  EXPECT_THAT(Names(Analyse("ALTER TABLE a.t ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES p").writes), ElementsAre("a.t"));
+  EXPECT_THAT(
+      Names(Analyse("ALTER TABLE a.t ADD CONSTRAINT f FOREIGN KEY (x) REFERENCES p").writes),
+      ElementsAre("a.t"));
   EXPECT_THAT(Names(Analyse("DROP TABLE a, s.b").writes), ElementsAre("a", "s.b"));
   EXPECT_THAT(Names(Analyse("CREATE INDEX i ON t (x)").writes), ElementsAre("t"));
   EXPECT_THAT(Names(Analyse("TRUNCATE a, b").writes), ElementsAre("a", "b"));
@@ -127,7 +154,8 @@ TEST(AnalysisTest, OrderedIsTheOutermostQueryAlone) {
 TEST(AnalysisTest, LimitWithoutOrder) {
   EXPECT_TRUE(Analyse("SELECT * FROM t LIMIT 1").limit_without_order);
   EXPECT_TRUE(Analyse("SELECT * FROM t OFFSET 1").limit_without_order);
-  EXPECT_TRUE(Analyse("SELECT * FROM (SELECT * FROM t FETCH FIRST 3 ROWS ONLY) s ORDER BY 1").limit_without_order);
+  EXPECT_TRUE(Analyse("SELECT * FROM (SELECT * FROM t FETCH FIRST 3 ROWS ONLY) s ORDER BY 1")
+                  .limit_without_order);
   EXPECT_TRUE(Analyse("SELECT DISTINCT ON (a) * FROM t").limit_without_order);
   EXPECT_FALSE(Analyse("SELECT * FROM t ORDER BY a LIMIT 1").limit_without_order);
   EXPECT_FALSE(Analyse("SELECT * FROM t LIMIT ALL").limit_without_order);
@@ -145,12 +173,14 @@ TEST(AnalysisTest, UnorderedAggregates) {
   EXPECT_TRUE(Analyse("SELECT row_number() OVER () FROM t").unordered_aggregate);
   EXPECT_FALSE(Analyse("SELECT array_agg(a ORDER BY a) FROM t").unordered_aggregate);
   EXPECT_FALSE(Analyse("SELECT ARRAY(SELECT a FROM t ORDER BY a)").unordered_aggregate);
-  EXPECT_FALSE(Analyse("SELECT row_number() OVER (ORDER BY a), count(*) OVER () FROM t").unordered_aggregate);
+  EXPECT_FALSE(Analyse("SELECT row_number() OVER (ORDER BY a), count(*) OVER () FROM t")
+                   .unordered_aggregate);
 }
 
 TEST(AnalysisTest, SkipLocked) {
   EXPECT_TRUE(Analyse("SELECT * FROM t FOR UPDATE OF t SKIP LOCKED").skip_locked);
-  EXPECT_TRUE(Analyse("DELETE FROM t WHERE id IN (SELECT id FROM t FOR UPDATE SKIP LOCKED)").skip_locked);
+  EXPECT_TRUE(
+      Analyse("DELETE FROM t WHERE id IN (SELECT id FROM t FOR UPDATE SKIP LOCKED)").skip_locked);
   EXPECT_FALSE(Analyse("SELECT * FROM t FOR UPDATE NOWAIT").skip_locked);
 }
 
@@ -159,16 +189,18 @@ std::vector<std::string> Keys(std::string_view sql) {
   const Analysis analysis = Analyse(sql);
   if (!analysis.key_predicates) return {"none"};
   for (const KeyPredicate& key : *analysis.key_predicates) {
-    keys.push_back(key.column + "=" + (key.value.kind == ValueSource::Kind::parameter
-                                           ? "$" + std::to_string(key.value.parameter)
-                                           : key.value.literal));
+    keys.push_back(key.column + "=" +
+                   (key.value.kind == ValueSource::Kind::parameter
+                        ? "$" + std::to_string(key.value.parameter)
+                        : key.value.literal));
   }
   return keys;
 }
 
 TEST(AnalysisTest, KeyPredicates) {
   EXPECT_THAT(Keys("SELECT * FROM t WHERE a = 1 AND 'x' = b AND c > 3"), ElementsAre("a=1", "b=x"));
-  EXPECT_THAT(Keys("UPDATE s.t AS u SET q = 1 WHERE u.a = $2::int AND b IN ($1)"), ElementsAre("a=$2", "b=$1"));
+  EXPECT_THAT(Keys("UPDATE s.t AS u SET q = 1 WHERE u.a = $2::int AND b IN ($1)"),
+              ElementsAre("a=$2", "b=$1"));
   EXPECT_THAT(Keys("DELETE FROM t WHERE (a, b) = (1, '2')"), ElementsAre("a=1", "b=2"));
   EXPECT_THAT(Keys("SELECT * FROM t WHERE (a = -5 AND (b = true))"), ElementsAre("a=-5", "b=true"));
   EXPECT_THAT(Keys("DELETE FROM t"), IsEmpty());
@@ -181,7 +213,9 @@ TEST(AnalysisTest, KeyPredicates) {
   EXPECT_THAT(Keys("SELECT * FROM t WHERE a = NULL"), IsEmpty());
   EXPECT_THAT(Keys("SELECT * FROM t WHERE a OPERATOR(other.=) 1"), IsEmpty());
   // A cast may change the value.
-  EXPECT_THAT(Keys("SELECT * FROM t WHERE a = 1.7::int AND b = 'abc'::varchar(2) AND c = 5::int::text"), IsEmpty());
+  EXPECT_THAT(
+      Keys("SELECT * FROM t WHERE a = 1.7::int AND b = 'abc'::varchar(2) AND c = 5::int::text"),
+      IsEmpty());
   // Not one table.
   EXPECT_THAT(Keys("SELECT * FROM t, u WHERE a = 1"), ElementsAre("none"));
   EXPECT_THAT(Keys("UPDATE t SET a = 1 FROM u WHERE t.a = 1"), ElementsAre("none"));
@@ -189,32 +223,37 @@ TEST(AnalysisTest, KeyPredicates) {
   EXPECT_THAT(Keys("WITH t AS (SELECT 1 AS a) SELECT * FROM t WHERE a = 1"), ElementsAre("none"));
   EXPECT_THAT(Keys("SELECT * FROM (SELECT * FROM t) t WHERE a = 1"), ElementsAre("none"));
   // The CTE's rows are not those of the WHERE.
-  EXPECT_THAT(Keys("WITH d AS (DELETE FROM t) UPDATE t SET b = 1 WHERE a = 1"), ElementsAre("none"));
+  EXPECT_THAT(Keys("WITH d AS (DELETE FROM t) UPDATE t SET b = 1 WHERE a = 1"),
+              ElementsAre("none"));
 }
 
 TEST(AnalysisTest, TimeCallsWithTheirExactBytes) {
   EXPECT_THAT(Times("SELECT now()"), ElementsAre("now() as now"));
   EXPECT_THAT(Times("SELECT NOW ( ) AS x"), ElementsAre("NOW ( )"));
-  EXPECT_THAT(Times("SELECT pg_catalog . now(/* ) */)"), ElementsAre("pg_catalog . now(/* ) */) as now"));
+  EXPECT_THAT(Times("SELECT pg_catalog . now(/* ) */)"),
+              ElementsAre("pg_catalog . now(/* ) */) as now"));
   EXPECT_THAT(Times("SELECT CURRENT_TIMESTAMP(3), current_date + 1"),
               ElementsAre("CURRENT_TIMESTAMP(3) as current_timestamp", "current_date"));
   EXPECT_THAT(Times("SELECT CURRENT_TIMESTAMP /* ) */ ( -- x\n 2 ) , 1"),
               ElementsAre("CURRENT_TIMESTAMP /* ) */ ( -- x\n 2 ) as current_timestamp"));
   EXPECT_THAT(Times("SELECT LOCALTIMESTAMP, localtime, current_time FROM t WHERE d = CURRENT_DATE"),
-              ElementsAre("LOCALTIMESTAMP as localtimestamp", "localtime as localtime", "current_time as current_time",
-                          "CURRENT_DATE"));
+              ElementsAre("LOCALTIMESTAMP as localtimestamp", "localtime as localtime",
+                          "current_time as current_time", "CURRENT_DATE"));
   EXPECT_THAT(Times("SELECT \"now\"()"), ElementsAre("\"now\"() as now"));
   EXPECT_THAT(Times("INSERT INTO t VALUES ('äöü – 日本', now())"), ElementsAre("now()"));
-  EXPECT_THAT(Times("/* now() */ UPDATE t SET \"now()\" = 'now()', b = $$ now() $$, c = transaction_timestamp()"),
+  EXPECT_THAT(Times("/* now() */ UPDATE t SET \"now()\" = 'now()', b = $$ now() $$, c = "
+                    "transaction_timestamp()"),
               ElementsAre("transaction_timestamp()"));
   EXPECT_THAT(Times("DECLARE c CURSOR FOR SELECT now()"), ElementsAre("now() as now"));
-  EXPECT_THAT(Times("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = now()"), ElementsAre("now()"));
+  EXPECT_THAT(Times("MERGE INTO t USING s ON t.a = s.a WHEN MATCHED THEN UPDATE SET b = now()"),
+              ElementsAre("now()"));
 }
 
 TEST(AnalysisTest, ColumnNamesThatComeFromACall) {
   // PostgreSQL names these columns by the call inside: the replacement must keep the name.
   EXPECT_THAT(Times("SELECT now()::date"), ElementsAre("now() as now"));
-  EXPECT_THAT(Times("SELECT CASE WHEN a THEN 1 ELSE now() END FROM t"), ElementsAre("now() as now"));
+  EXPECT_THAT(Times("SELECT CASE WHEN a THEN 1 ELSE now() END FROM t"),
+              ElementsAre("now() as now"));
   EXPECT_THAT(Times("SELECT (SELECT now())"), ElementsAre("now() as now"));
   EXPECT_THAT(Times("INSERT INTO t VALUES (1) RETURNING now()"), ElementsAre("now() as now"));
   EXPECT_THAT(Times("SELECT coalesce(a, now()), now() + b, date_trunc('day', now()) FROM t"),
@@ -222,26 +261,30 @@ TEST(AnalysisTest, ColumnNamesThatComeFromACall) {
 }
 
 TEST(AnalysisTest, TimeCallsThatStay) {
-  for (const char* sql : {"CREATE TABLE t (a timestamptz DEFAULT now())", "ALTER TABLE t ALTER a SET DEFAULT now()",
-                          "CREATE FUNCTION f() RETURNS timestamptz LANGUAGE sql RETURN now()",
-                          "CREATE FUNCTION f() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
-                          "CREATE VIEW v AS SELECT now()", "PREPARE p AS SELECT now()", "SELECT * FROM now()",
-                          "SELECT * FROM current_date AS d", "SELECT my.now()", "SELECT now FROM t",
-                          "CREATE MATERIALIZED VIEW v AS SELECT now()", "COPY (SELECT now()) TO STDOUT"}) {
+  for (const char* sql :
+       {"CREATE TABLE t (a timestamptz DEFAULT now())", "ALTER TABLE t ALTER a SET DEFAULT now()",
+        "CREATE FUNCTION f() RETURNS timestamptz LANGUAGE sql RETURN now()",
+        "CREATE FUNCTION f() RETURNS timestamptz LANGUAGE sql AS 'SELECT now()'",
+        "CREATE VIEW v AS SELECT now()", "PREPARE p AS SELECT now()", "SELECT * FROM now()",
+        "SELECT * FROM current_date AS d", "SELECT my.now()", "SELECT now FROM t",
+        "CREATE MATERIALIZED VIEW v AS SELECT now()", "COPY (SELECT now()) TO STDOUT"}) {
     EXPECT_THAT(Times(sql), IsEmpty()) << sql;
   }
   EXPECT_THAT(Analyse("PREPARE p AS SELECT now()").volatile_calls, ElementsAre("now"));
   EXPECT_THAT(Analyse("SELECT * FROM now()").volatile_calls, ElementsAre("now"));
   // A default works later, and is not volatile itself; what fills rows now is.
-  EXPECT_THAT(Analyse("CREATE TABLE t (a uuid DEFAULT gen_random_uuid())").volatile_calls, IsEmpty());
-  EXPECT_THAT(Analyse("ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()").volatile_calls, ElementsAre("gen_random_uuid"));
+  EXPECT_THAT(Analyse("CREATE TABLE t (a uuid DEFAULT gen_random_uuid())").volatile_calls,
+              IsEmpty());
+  EXPECT_THAT(Analyse("ALTER TABLE t ADD a uuid DEFAULT gen_random_uuid()").volatile_calls,
+              ElementsAre("gen_random_uuid"));
 }
 
 TEST(AnalysisTest, TimeColumns) {
   const auto columns = [](std::string_view sql) {
     std::vector<std::string> names;
     for (const TimeColumn& time : Analyse(sql).time_columns) {
-      names.push_back(time.table.name + "." + (time.column.empty() ? std::to_string(time.position) : time.column));
+      names.push_back(time.table.name + "." +
+                      (time.column.empty() ? std::to_string(time.position) : time.column));
     }
     return names;
   };
@@ -249,14 +292,16 @@ TEST(AnalysisTest, TimeColumns) {
   EXPECT_THAT(columns("INSERT INTO t (a, b) VALUES (1, 2), (now(), 3)"), ElementsAre("t.a"));
   EXPECT_THAT(columns("INSERT INTO t VALUES (1, now())"), ElementsAre("t.1"));
   EXPECT_THAT(columns("INSERT INTO t (a, b) SELECT 1, now()"), ElementsAre("t.a", "t.b"));
-  EXPECT_THAT(columns("INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET u = now()"), ElementsAre("t.u"));
+  EXPECT_THAT(columns("INSERT INTO t (a) VALUES (1) ON CONFLICT (a) DO UPDATE SET u = now()"),
+              ElementsAre("t.u"));
   EXPECT_THAT(columns("UPDATE t SET (a, b) = (SELECT now(), 1), c = 2"), ElementsAre("t.a", "t.b"));
   EXPECT_THAT(columns("WITH x AS (UPDATE u SET z = now()) SELECT 1"), ElementsAre("u.z"));
   EXPECT_THAT(columns("UPDATE t SET a = 1 WHERE b < now()"), IsEmpty());
 }
 
 TEST(AnalysisTest, SequenceCalls) {
-  const Analysis a = Analyse("SELECT nextval('public.\"S\"'::regclass)::int, lastval(), * , currval('x') FROM t");
+  const Analysis a =
+      Analyse("SELECT nextval('public.\"S\"'::regclass)::int, lastval(), * , currval('x') FROM t");
   ASSERT_EQ(a.sequence_calls.size(), 3u);
   EXPECT_EQ(a.sequence_calls[0].sequence, "public.\"S\"");
   EXPECT_EQ(a.sequence_calls[0].result_column, 0);
@@ -270,14 +315,19 @@ TEST(AnalysisTest, SequenceCalls) {
 }
 
 TEST(AnalysisTest, VolatileCalls) {
-  EXPECT_THAT(Analyse("SELECT random(), uuid_generate_v4(), extensions.gen_random_uuid(), random()").volatile_calls,
+  EXPECT_THAT(Analyse("SELECT random(), uuid_generate_v4(), extensions.gen_random_uuid(), random()")
+                  .volatile_calls,
               ElementsAre("random", "uuid_generate_v4", "gen_random_uuid"));
-  EXPECT_THAT(Analyse("SELECT version(), pg_backend_pid(), inet_client_addr(), txid_current()").volatile_calls,
+  EXPECT_THAT(Analyse("SELECT version(), pg_backend_pid(), inet_client_addr(), txid_current()")
+                  .volatile_calls,
               ElementsAre("version", "pg_backend_pid", "inet_client_addr", "txid_current"));
-  EXPECT_THAT(Analyse("SELECT 'NOW'::timestamptz, date 'today', 'now'::text").volatile_calls, ElementsAre("now", "today"));
+  EXPECT_THAT(Analyse("SELECT 'NOW'::timestamptz, date 'today', 'now'::text").volatile_calls,
+              ElementsAre("now", "today"));
   EXPECT_THAT(Analyse("SELECT current_user, t.ctid, xmin FROM t").volatile_calls,
               ElementsAre("current_user", "ctid", "xmin"));
-  EXPECT_THAT(Analyse("SELECT pg_typeof(1), pg_size_pretty(5), current_schema, mine.random()").volatile_calls, IsEmpty());
+  EXPECT_THAT(Analyse("SELECT pg_typeof(1), pg_size_pretty(5), current_schema, mine.random()")
+                  .volatile_calls,
+              IsEmpty());
   EXPECT_THAT(Analyse("SELECT age(a), age(a, b) FROM t").volatile_calls, ElementsAre("age"));
 }
 
@@ -285,7 +335,8 @@ TEST(AnalysisTest, VolatileEffectIsWhatMayChangeTheRowsWritten) {
   EXPECT_TRUE(Analyse("INSERT INTO t VALUES (random())").volatile_effect);
   EXPECT_TRUE(Analyse("UPDATE t SET a = 1 WHERE xmin = '5'").volatile_effect);
   // The usual way to tell an insert from an update.
-  const Analysis upsert = Analyse("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING (xmax = 0)");
+  const Analysis upsert =
+      Analyse("INSERT INTO t VALUES (1) ON CONFLICT DO NOTHING RETURNING (xmax = 0)");
   EXPECT_THAT(upsert.volatile_calls, ElementsAre("xmax"));
   EXPECT_FALSE(upsert.volatile_effect);
 }
@@ -307,7 +358,9 @@ TEST(AnalysisTest, TemporaryTables) {
 }
 
 TEST(AnalysisTest, SettingsAsSetConfigWouldTakeThem) {
-  const auto value = [](std::string_view sql) { return Analyse(sql).set_variable->second.value_or("<default>"); };
+  const auto value = [](std::string_view sql) {
+    return Analyse(sql).set_variable->second.value_or("<default>");
+  };
   EXPECT_EQ(Analyse("SET TIME ZONE 'Europe/Berlin'").set_variable->first, "timezone");
   EXPECT_EQ(value("SET TIME ZONE 'Europe/Berlin'"), "Europe/Berlin");
   EXPECT_EQ(value("SET search_path TO a, \"B c\", \"$user\""), "a, \"B c\", \"$user\"");
@@ -321,7 +374,8 @@ TEST(AnalysisTest, SettingsAsSetConfigWouldTakeThem) {
 }
 
 TEST(AnalysisTest, ConfigCalls) {
-  const Analysis a = Analyse("SELECT set_config('app.user', $1, false), pg_catalog.set_config('search_path', '', true)");
+  const Analysis a = Analyse(
+      "SELECT set_config('app.user', $1, false), pg_catalog.set_config('search_path', '', true)");
   ASSERT_EQ(a.config_calls.size(), 2u);
   EXPECT_EQ(a.config_calls[0].name.literal, "app.user");
   EXPECT_EQ(a.config_calls[0].value.parameter, 1);
@@ -331,7 +385,8 @@ TEST(AnalysisTest, ConfigCalls) {
 }
 
 TEST(AnalysisTest, FingerprintAndShapeLeaveConstantsOut) {
-  const Analysis a = Analyse("SELECT * FROM t WHERE a = 5 AND b = 'geheim' /* trace=abc */ LIMIT 3");
+  const Analysis a =
+      Analyse("SELECT * FROM t WHERE a = 5 AND b = 'geheim' /* trace=abc */ LIMIT 3");
   const Analysis b = Analyse("select *  from t where a=7 and b='x' limit 9");
   EXPECT_EQ(a.fingerprint, b.fingerprint);
   EXPECT_EQ(a.shape, "SELECT * FROM t WHERE a = $1 AND b = $2 LIMIT $3");
@@ -365,7 +420,8 @@ TEST(AnalysisTest, SleepNeverWaitsAndLocksAreNeverTaken) {
     }
     return sql;
   };
-  EXPECT_EQ(edited("SELECT a, pg_sleep( (5) ) FROM t"), "SELECT a, (SELECT pg_catalog.pg_sleep(0) AS pg_sleep) FROM t");
+  EXPECT_EQ(edited("SELECT a, pg_sleep( (5) ) FROM t"),
+            "SELECT a, (SELECT pg_catalog.pg_sleep(0) AS pg_sleep) FROM t");
   EXPECT_EQ(edited("INSERT INTO t SELECT 1 WHERE pg_sleep_for('1 h') IS NULL"),
             "INSERT INTO t SELECT 1 WHERE pg_catalog.pg_sleep(0) IS NULL");
   EXPECT_EQ(edited("DELETE FROM t WHERE pg_try_advisory_lock(id)"), "DELETE FROM t WHERE true");
@@ -373,7 +429,8 @@ TEST(AnalysisTest, SleepNeverWaitsAndLocksAreNeverTaken) {
 }
 
 TEST(AnalysisTest, InsertShape) {
-  const std::string sql = "INSERT INTO s.\"T\" AS x (a, \"B)\") VALUES (1, '),(') , (DEFAULT, ($2)) RETURNING a";
+  const std::string sql =
+      "INSERT INTO s.\"T\" AS x (a, \"B)\") VALUES (1, '),(') , (DEFAULT, ($2)) RETURNING a";
   const Analysis analysis = Analyse(sql);
   ASSERT_TRUE(analysis.insert.has_value());
   const InsertShape& shape = *analysis.insert;
@@ -396,23 +453,30 @@ TEST(AnalysisTest, InsertShapeOfOtherForms) {
   EXPECT_TRUE(Analyse("INSERT INTO t SELECT 1").insert->from_select);
   EXPECT_TRUE(Analyse("INSERT INTO t (VALUES (1))").insert->from_select);
   EXPECT_TRUE(Analyse("INSERT INTO t VALUES (1), (2) ORDER BY 1 LIMIT 1").insert->from_select);
-  EXPECT_TRUE(Analyse("INSERT INTO t (a) WITH c AS (SELECT 1) SELECT * FROM c").insert->from_select);
+  EXPECT_TRUE(
+      Analyse("INSERT INTO t (a) WITH c AS (SELECT 1) SELECT * FROM c").insert->from_select);
   EXPECT_FALSE(Analyse("INSERT INTO t (a[1], b) VALUES (1, 2)").insert.has_value());
-  const InsertShape with = *Analyse("WITH v AS (VALUES (9)) INSERT INTO t AS values (a) VALUES (1)").insert;
+  const InsertShape with =
+      *Analyse("WITH v AS (VALUES (9)) INSERT INTO t AS values (a) VALUES (1)").insert;
   EXPECT_EQ(with.rows.size(), 1u);
   EXPECT_EQ(with.rows[0][0].literal, "1");
   const InsertShape user = *Analyse("INSERT INTO t (a) OVERRIDING USER VALUE VALUES (1)").insert;
   EXPECT_TRUE(user.has_overriding);
   EXPECT_EQ(user.overriding_user_length, std::string("OVERRIDING USER VALUE").size());
-  const InsertShape conflict = *Analyse("INSERT INTO t VALUES (1) ON CONFLICT (a, b) DO UPDATE SET c = 1").insert;
+  const InsertShape conflict =
+      *Analyse("INSERT INTO t VALUES (1) ON CONFLICT (a, b) DO UPDATE SET c = 1").insert;
   EXPECT_TRUE(conflict.conflict_update);
   EXPECT_THAT(conflict.conflict_columns, ElementsAre("a", "b"));
-  EXPECT_THAT(Analyse("INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING").insert->conflict_columns, IsEmpty());
+  EXPECT_THAT(Analyse("INSERT INTO t VALUES (1) ON CONFLICT (lower(a)) DO NOTHING")
+                  .insert->conflict_columns,
+              IsEmpty());
 }
 
 TEST(AnalysisTest, GeneratedValuesInRows) {
   const InsertShape shape = *Analyse(
-      "INSERT INTO t VALUES (nextval('s'), 1 + nextval('s'), gen_random_uuid(), now() + $1, lower('x'))").insert;
+                                 "INSERT INTO t VALUES (nextval('s'), 1 + nextval('s'), "
+                                 "gen_random_uuid(), now() + $1, lower('x'))")
+                                 .insert;
   EXPECT_EQ(shape.rows[0][0].nextval, "s");
   EXPECT_TRUE(shape.rows[0][1].generated);
   EXPECT_EQ(shape.rows[0][1].nextval, "");
@@ -460,12 +524,20 @@ TEST(AnalysisTest, DeepTextsAreRefusedBeforeTheParserSeesThem) {
 
 TEST(AnalysisTest, DeepestPermittedTextsAreSafe) {
   // As deep as the caps let through, under the sanitizer's larger frames.
-  for (const auto& [open, middle, close] : std::vector<std::tuple<std::string, std::string, std::string>>{
-           {"a[", "1", "]"}, {"(SELECT ", "1", ")"}, {"f(", "1", ")"}, {"1+", "1", ""}, {"- ", "1", ""},
-           {"(a AND (b OR ", "c", "))"}, {"EXISTS (SELECT 1 WHERE ", "a", ")"}, {"f() OVER (ORDER BY ", "1", ")"}}) {
+  for (const auto& [open, middle, close] :
+       std::vector<std::tuple<std::string, std::string, std::string>>{
+           {"a[", "1", "]"},
+           {"(SELECT ", "1", ")"},
+           {"f(", "1", ")"},
+           {"1+", "1", ""},
+           {"- ", "1", ""},
+           {"(a AND (b OR ", "c", "))"},
+           {"EXISTS (SELECT 1 WHERE ", "a", ")"},
+           {"f() OVER (ORDER BY ", "1", ")"}}) {
     bool parsed = false;
     for (size_t depth = 420; depth > 50 && !parsed; depth -= 10) {
-      const Analysis analysis = Analyse("SELECT " + Repeat(open, depth) + middle + Repeat(close, depth));
+      const Analysis analysis =
+          Analyse("SELECT " + Repeat(open, depth) + middle + Repeat(close, depth));
       parsed = analysis.kind != StatementKind::unparsed;
       if (!parsed) {
         EXPECT_THAT(analysis.parse_error, HasSubstr("deep")) << open;
@@ -477,7 +549,8 @@ TEST(AnalysisTest, DeepestPermittedTextsAreSafe) {
 
 TEST(AnalysisTest, WideTextsAreParsed) {
   std::string values = "INSERT INTO t (a, b) VALUES (0, 'x')";
-  for (int i = 1; i < 10000; ++i) values += ", (" + std::to_string(i) + ", '" + std::string(80, 'x') + "')";
+  for (int i = 1; i < 10000; ++i)
+    values += ", (" + std::to_string(i) + ", '" + std::string(80, 'x') + "')";
   ASSERT_GT(values.size(), 900000u);
   const Analysis analysis = Analyse(values);
   ASSERT_TRUE(analysis.insert.has_value()) << analysis.parse_error;
@@ -488,7 +561,8 @@ TEST(AnalysisTest, WideTextsAreParsed) {
   for (int i = 1; i < 2000; ++i) ors += " OR (a = " + std::to_string(i) + " AND b = 1)";
   EXPECT_EQ(Analyse(ors).kind, StatementKind::select);
   EXPECT_EQ(Analyse("SELECT 1" + Repeat(", 1", 100000)).kind, StatementKind::select);
-  EXPECT_EQ(Analyse("SELECT 1" + Repeat(" UNION ALL SELECT 1, 2", 300)).kind, StatementKind::select);
+  EXPECT_EQ(Analyse("SELECT 1" + Repeat(" UNION ALL SELECT 1, 2", 300)).kind,
+            StatementKind::select);
 }
 
 TEST(AnalysisTest, TooManyTokensAreRefused) {
@@ -526,7 +600,7 @@ TEST(AnalysisCacheTest, DropsTheLeastRecentlyUsed) {
   cache.Get("SELECT 1");
   cache.Get("SELECT 3");
   EXPECT_EQ(cache.size(), 2u);
-  EXPECT_EQ(cache.Get("SELECT 1"), a);   // a fresh one would be another object, a being held here
+  EXPECT_EQ(cache.Get("SELECT 1"), a);  // a fresh one would be another object, a being held here
 }
 
 TEST(AnalysisCacheTest, LargeTextsAreNotKept) {
@@ -537,7 +611,8 @@ TEST(AnalysisCacheTest, LargeTextsAreNotKept) {
 
 TEST(AnalysisCacheTest, IsBoundedByBytes) {
   AnalysisCache cache(1000000);
-  for (int i = 0; i < 1200; ++i) cache.Get("SELECT '" + std::string(60000, 'x') + std::to_string(i) + "'");
+  for (int i = 0; i < 1200; ++i)
+    cache.Get("SELECT '" + std::string(60000, 'x') + std::to_string(i) + "'");
   EXPECT_LE(cache.bytes(), size_t{64} << 20);
   EXPECT_LT(cache.size(), 1200u);
   EXPECT_GT(cache.size(), 100u);

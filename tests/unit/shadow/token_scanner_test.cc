@@ -25,17 +25,21 @@ std::vector<std::string> Texts(std::string_view sql) {
 
 TEST(TokenScannerTest, Literals) {
   EXPECT_THAT(Texts("'a''b' E'\\'' e'\\\\' \"x\"\"y\" N'n' B'0' x'f' U&'\\0061' U&\"a\""),
-              ElementsAre("'a''b'", "E'\\''", "e'\\\\'", "\"x\"\"y\"", "N", "'n'", "B'0'", "x'f'", "U&'\\0061'", "U&\"a\""));
-  EXPECT_THAT(Texts("$$a$b$$ $t$ $$ $t$ $1 a$1$ b"), ElementsAre("$$a$b$$", "$t$ $$ $t$", "$1", "a$1$", "b"));
+              ElementsAre("'a''b'", "E'\\''", "e'\\\\'", "\"x\"\"y\"", "N", "'n'", "B'0'", "x'f'",
+                          "U&'\\0061'", "U&\"a\""));
+  EXPECT_THAT(Texts("$$a$b$$ $t$ $$ $t$ $1 a$1$ b"),
+              ElementsAre("$$a$b$$", "$t$ $$ $t$", "$1", "a$1$", "b"));
   EXPECT_THAT(Texts("'a' -- c\n  'b' 'c'"), ElementsAre("'a' -- c\n  'b'", "'c'"));
   EXPECT_THAT(Texts("E'a'\n'\\'' x"), ElementsAre("E'a'\n'\\''", "x"));
   EXPECT_THAT(Texts("'a' /* no */ \n 'b'"), ElementsAre("'a'", "'b'"));
 }
 
 TEST(TokenScannerTest, OperatorsAndComments) {
-  EXPECT_THAT(Texts("a+-b a*-1 @- 1 <>- =>"), ElementsAre("a", "+", "-", "b", "a", "*", "-", "1", "@-", "1", "<>", "-", "=>"));
+  EXPECT_THAT(Texts("a+-b a*-1 @- 1 <>- =>"),
+              ElementsAre("a", "+", "-", "b", "a", "*", "-", "1", "@-", "1", "<>", "-", "=>"));
   EXPECT_THAT(Texts("1+/* /* x */ ; */2--3\n4"), ElementsAre("1", "+", "2", "4"));
-  EXPECT_THAT(Texts("a::int := 1..2 1.5e-3 .5 5."), ElementsAre("a", "::", "int", ":=", "1", "..", "2", "1.5e-3", ".5", "5."));
+  EXPECT_THAT(Texts("a::int := 1..2 1.5e-3 .5 5."),
+              ElementsAre("a", "::", "int", ":=", "1", "..", "2", "1.5e-3", ".5", "5."));
 }
 
 TEST(TokenScannerTest, UnterminatedTextEndsIt) {
@@ -54,13 +58,16 @@ void ExpectSameAsPostgres(const std::string& sql) {
     std::vector<std::string> theirs;
     for (size_t i = 0; i < scan->n_tokens; ++i) {
       const PgQuery__ScanToken& token = *scan->tokens[i];
-      if (token.token == PG_QUERY__TOKEN__SQL_COMMENT || token.token == PG_QUERY__TOKEN__C_COMMENT) continue;
-      theirs.push_back(sql.substr(static_cast<size_t>(token.start), static_cast<size_t>(token.end - token.start)));
+      if (token.token == PG_QUERY__TOKEN__SQL_COMMENT || token.token == PG_QUERY__TOKEN__C_COMMENT)
+        continue;
+      theirs.push_back(sql.substr(static_cast<size_t>(token.start),
+                                  static_cast<size_t>(token.end - token.start)));
     }
     std::vector<std::string> ours = Texts(sql);
     // libpg_query's scanner gives no end of U&'' and U&"" literals.
     for (size_t i = 0; i < ours.size() && i < theirs.size(); ++i) {
-      const bool unicode = ours[i].size() > 2 && (ours[i][0] == 'u' || ours[i][0] == 'U') && ours[i][1] == '&';
+      const bool unicode =
+          ours[i].size() > 2 && (ours[i][0] == 'u' || ours[i][0] == 'U') && ours[i][1] == '&';
       if (unicode && theirs[i].size() < 2) theirs[i] = ours[i];
     }
     EXPECT_EQ(ours, theirs) << sql;
@@ -73,9 +80,11 @@ TEST(TokenScannerTest, AgreesWithPostgresOnRandomTexts) {
   const unsigned seed = std::random_device{}();
   RecordProperty("seed", static_cast<int>(seed));
   std::mt19937 random(seed);
-  const std::vector<std::string> pieces = {"'", "''", "\"", "\\", "$", "$a$", "$1", "E'", "u&'", "U&\"", "b'", "n'", "/*", "*/", "--", "\n",
-                                           " ", "\t", "a", "Z9", "é", "_", "1", "1.5", "e5", ".", "..", ":", "::", ":=", "+", "-", "*", "/",
-                                           "<", ">", "=", "@", "~", "!", "|", "%", "^", "&", "#", "?", "`", "(", ")", "[", "]", ",", ";", "x'"};
+  const std::vector<std::string> pieces = {
+      "'",  "''", "\"", "\\", "$", "$a$", "$1", "E'", "u&'", "U&\"", "b'", "n'", "/*", "*/",
+      "--", "\n", " ",  "\t", "a", "Z9",  "é",  "_",  "1",   "1.5",  "e5", ".",  "..", ":",
+      "::", ":=", "+",  "-",  "*", "/",   "<",  ">",  "=",   "@",    "~",  "!",  "|",  "%",
+      "^",  "&",  "#",  "?",  "`", "(",   ")",  "[",  "]",   ",",    ";",  "x'"};
   for (int i = 0; i < 20000 && !HasFailure(); ++i) {
     std::string sql;
     for (size_t k = random() % 12; k > 0; --k) sql += pieces[random() % pieces.size()];
