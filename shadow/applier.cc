@@ -3,8 +3,8 @@
 #include <pthread.h>
 
 #include <algorithm>
+#include <random>
 
-#include "absl/random/random.h"
 #include "absl/time/clock.h"
 #include "protocol/text.h"
 
@@ -125,10 +125,10 @@ void Applier::Degrade(const absl::Status& why) {
         StrCat("the shadow cannot be written: ", line, "; the journal keeps the units"));
   trouble_ = line;
   // Jitter, so that several proxies do not come back at one instant.
-  absl::BitGen random;
+  static thread_local std::minstd_rand random(std::random_device{}());
   backoff_ = std::min(kLastBackoff, std::max(kFirstBackoff, backoff_ * 2));
   PublishStatus(0);
-  const absl::Time until = absl::Now() + backoff_ * absl::Uniform(random, 0.5, 1.0);
+  const absl::Time until = absl::Now() + backoff_ * std::uniform_real_distribution<double>(0.5, 1.0)(random);
   while (!stop_ && absl::Now() < until) {
     WaitForWork(until - absl::Now());
     Housekeeping(false);
