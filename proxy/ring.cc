@@ -103,6 +103,8 @@ Ring::Ring(int fd, char* map, size_t capacity)
       capacity_(capacity) {}
 
 Ring::~Ring() {
+  // A file that holds nothing unread has nothing to tell the next process.
+  if (!path_.empty() && header_->head.load() == header_->tail.load()) unlink(path_.c_str());
   munmap(header_, kHeaderPage + capacity_);
   if (fd_ >= 0) close(fd_);
 }
@@ -122,6 +124,7 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(const std::string& path, size_t
   if (map == MAP_FAILED) return Failed("cannot map", path, errno);
   std::unique_ptr<Ring> ring(new Ring(fd.release(), static_cast<char*>(map), capacity));
 
+  ring->path_ = path;
   ring->leftover_ = leftover;
   // What was consumed of the client's bytes is zero already; what was not may hold secrets.
   std::memset(ring->data_, 0, capacity);

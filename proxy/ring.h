@@ -55,7 +55,8 @@ class Ring {
  public:
   static constexpr size_t kMinCapacity = 256 << 10;
 
-  // Makes or reuses the file, resident in memory, `capacity` rounded up to a power of two. Errors
+  // Makes or reuses the file, resident in memory, `capacity` rounded up to a power of two. It is
+  // removed at the end unless something in it is unread. Errors
   // say what to do: no room in the file system, no permission, in use by another process.
   static absl::StatusOr<std::unique_ptr<Ring>> Open(const std::string& path, size_t capacity,
                                                     Stamp stamp_base);
@@ -104,6 +105,7 @@ class Ring {
   RingHeader* const header_;
   char* const data_;
   const size_t capacity_;
+  std::string path_;  // empty: no file, or none to remove
   uint64_t leftover_ = 0;
   alignas(64) uint64_t head_ = 0;  // producer's
   uint64_t seen_tail_ = 0;         // producer's: the tail when it last looked

@@ -218,6 +218,15 @@ TEST_F(RingFile, TellsWhatAnEarlierProcessLeftUnreadAndBeginsAnew) {
   EXPECT_EQ((*Ring::Open(path_, 512 << 10, 1))->leftover(), 0u);
 }
 
+TEST_F(RingFile, GoesWhenAllOfItIsRead) {
+  {
+    auto ring = *Ring::Open(path_, 1 << 20, 1);
+    ASSERT_TRUE(ring->Append(RecordKind::client_bytes, 1, 1, "read", 0));
+    ring->Release(*ring->Next(ring->Head()));
+  }
+  EXPECT_FALSE(std::filesystem::exists(path_));
+}
+
 TEST_F(RingFile, DoesNotKeepSecretsThatWereLeftUnread) {
   {
     auto ring = *Ring::Open(path_, 1 << 20, 1);
