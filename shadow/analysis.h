@@ -135,6 +135,7 @@ struct SortKey {
 struct InsertShape {
   std::vector<std::string> columns;  // as listed; empty if the statement lists none
   size_t columns_insert_at = 0;      // offset of the ')' that closes the column list; 0 if none
+  size_t list_at = 0;                // where a column list may be put in, if there is none
   size_t overriding_at = 0;          // where OVERRIDING SYSTEM VALUE may be put in (before VALUES)
   bool has_overriding = false;
   // Of OVERRIDING USER VALUE; length 0 if none.

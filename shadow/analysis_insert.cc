@@ -46,7 +46,9 @@ class InsertReader {
 
   // False if the tokens are not what the tree says.
   bool Read() {
-    if (!ReadTarget() || !ReadColumns() || !ReadOverriding()) return false;
+    if (!ReadTarget() || !ReadColumns()) return false;
+    shape_->list_at = token_.offset;
+    if (!ReadOverriding()) return false;
     shape_->overriding_at = token_.offset;
     if (IsWord(text_, token_, "default")) return ReadDefaultValues();
     if (IsWord(text_, token_, "values")) return ReadRows();

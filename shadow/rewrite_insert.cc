@@ -186,7 +186,6 @@ void Rewriter::AddColumns(const CatalogTable& table, const InsertShape& shape) {
                                   absl::StrJoin(values, ", "), ")"));
     return;
   }
-  std::string in_front = overriding;
   if (!added_.empty() && !shape.columns.empty()) {
     splicer_.Replace(shape.columns_insert_at, 0, absl::StrCat(", ", absl::StrJoin(names, ", ")));
   } else if (!added_.empty()) {
@@ -195,11 +194,9 @@ void Rewriter::AddColumns(const CatalogTable& table, const InsertShape& shape) {
       all.push_back(QuoteIdentifier(table.columns[i].name));
     }
     all.insert(all.end(), names.begin(), names.end());
-    // An OVERRIDING of the client's own stands behind the list.
-    const std::string list = absl::StrCat("(", absl::StrJoin(all, ", "), ") ");
-    in_front = shape.has_overriding ? list : absl::StrCat(" ", list, overriding);
+    splicer_.Replace(shape.list_at, 0, absl::StrCat(" (", absl::StrJoin(all, ", "), ") "));
   }
-  if (!in_front.empty()) splicer_.Replace(shape.overriding_at, 0, in_front);
+  if (!overriding.empty()) splicer_.Replace(shape.overriding_at, 0, overriding);
   for (size_t row = 0; row < shape.rows.size() && !added_.empty(); ++row) {
     std::string values;
     for (const Added& added : added_) absl::StrAppend(&values, ", ", value_of(added, row));

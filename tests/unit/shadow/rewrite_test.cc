@@ -276,6 +276,14 @@ TEST_F(RewriteTest, Overriding) {
             "$2) RETURNING id");
 }
 
+TEST_F(RewriteTest, AColumnListStandsInFrontOfOverriding) {
+  EXPECT_EQ(Run(Observed("INSERT INTO orders OVERRIDING USER VALUE VALUES (7, 'e') RETURNING id",
+                         {id_}, {{"8"}}, "INSERT 0 1"))
+                .sql,
+            "INSERT INTO orders  (id, name, created_at) OVERRIDING SYSTEM VALUE VALUES ($1, 'e', "
+            "(($2::pg_catalog.timestamptz))) RETURNING id");
+}
+
 TEST_F(RewriteTest, SerialNeedsNoOverriding) {
   const compare::Column id = ResultColumn("id", 101, 1, kInt4);
   const ShadowStatement shadow = Run(
