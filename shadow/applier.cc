@@ -98,10 +98,10 @@ ApplierStatus Applier::status() const {
 absl::Status Applier::WaitFor(Position end, absl::Duration timeout) {
   const auto deadline = std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(timeout);
   MutexLock lock(&mutex_);
-  while (settled_to_ < end) {
+  while (!settled_to_.has_value() || *settled_to_ < end) {
     if (stop_) return absl::UnavailableError("the applier is stopping");
     if (changed_.wait_until(mutex_.native(), deadline) == std::cv_status::timeout &&
-        settled_to_ < end) {
+        settled_to_.value_or(0) < end) {
       return absl::DeadlineExceededError(
           StrCat("the shadow is still behind by ", published_.lag_units, " units",
                  published_.trouble.empty() ? "" : ": ", published_.trouble));
@@ -127,8 +127,9 @@ void Applier::Degrade(const absl::Status& why) {
   // Jitter, so that several proxies do not come back at one instant.
   static thread_local std::minstd_rand random(std::random_device{}());
   backoff_ = std::min(kLastBackoff, std::max(kFirstBackoff, backoff_ * 2));
-  PublishStatus(0);
-  const absl::Time until = absl::Now() + backoff_ * std::uniform_real_distribution<double>(0.5, 1.0)(random);
+  PublishStatus(std::nullopt);
+  const absl::Time until =
+      absl::Now() + backoff_ * std::uniform_real_distribution<double>(0.5, 1.0)(random);
   while (!stop_ && absl::Now() < until) {
     WaitForWork(until - absl::Now());
     Housekeeping(false);
@@ -185,6 +186,7 @@ absl::Status Applier::EnsureConnected() {
   hooks_.log_info(StrCat("shadow connected: ", store_->Describe()));
   log_->SetFact("shadow", store_->Describe());
   ReloadCatalogs();
+  PublishStatus(std::nullopt);
   return absl::OkStatus();
 }
 
@@ -210,6 +212,9 @@ void Applier::Run() {
       continue;
     }
     const bool idle = !moved && window_.empty();
+    // A snapshot must not outlive the quiet: what somebody else changes on the shadow is to be
+    // seen.
+    if (idle && reads_out_.empty()) readers_->Quiesce();
     Housekeeping(idle);
     if (idle) WaitForWork(kIdle);
   }
@@ -494,22 +499,23 @@ void Applier::Housekeeping(bool idle) {
   const absl::Time now = absl::Now();
   if (now < next_housekeeping_) return;
   next_housekeeping_ = now + kHousekeeping;
-  const Position settled_to = connected_ ? SettledPosition() : 0;
+  std::optional<Position> settled_to;
+  if (connected_) settled_to = SettledPosition();
   if (idle) {
     if (absl::Status status = SaveIdleProgress(); !status.ok()) connected_ = false;
   }
-  if (connected_) log_->SetAppliedPosition(settled_to);
+  if (settled_to.has_value()) log_->SetAppliedPosition(*settled_to);
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
-  if (connected_) hooks_.release(std::min(saved_.low, settled_to));
+  if (settled_to.has_value()) hooks_.release(std::min(saved_.low, *settled_to));
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);
   log_->SoakTick(absl::ToUnixMicros(now), status().state == ApplierState::shadowing);
 }
 
-void Applier::PublishStatus(Position settled_to) {
+void Applier::PublishStatus(std::optional<Position> settled_to) {
   const LivePoint live = hooks_.live_point();
   const bool drained = connected_ && window_.empty() && again_.empty() && reads_out_.empty() &&
                        sequencer_->waiting() == 0 && sequencer_->read_to() >= live.journal_end;
@@ -528,7 +534,7 @@ void Applier::PublishStatus(Position settled_to) {
                              : ApplierState::shadowing;
   MutexLock lock(&mutex_);
   published_ = std::move(status);
-  settled_to_ = std::max(settled_to_, settled_to);
+  if (settled_to.has_value()) settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
   changed_.notify_all();
 }
 

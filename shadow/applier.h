@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <thread>
@@ -107,7 +108,7 @@ class Applier {
   void Housekeeping(bool idle);
   absl::Status SaveIdleProgress();
   Position SettledPosition() const;
-  void PublishStatus(Position settled_to);
+  void PublishStatus(std::optional<Position> settled_to);
   void Degrade(const absl::Status& why);
   void WaitForWork(absl::Duration at_most);
 
@@ -143,8 +144,9 @@ class Applier {
   std::condition_variable_any changed_;
   bool work_ ABSL_GUARDED_BY(mutex_) = false;
   ApplierStatus published_ ABSL_GUARDED_BY(mutex_);
-  Position settled_to_ ABSL_GUARDED_BY(mutex_) =
-      0;  // everything before it is applied, compared and settled
+  // Everything before it is applied, compared and settled; nothing is known before the first
+  // connection.
+  std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

@@ -61,7 +61,7 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
       ->type_name("ADDR")
       ->expected(1, 64)
       ->allow_extra_args(false)
-      ->required()
+      ->capture_default_str()
       ->group(kGroup);
   AddText(
       app, "--primary", &o->primary, "URL",

@@ -129,8 +129,13 @@ absl::StatusOr<Progress> PostgresStore::Connect(const std::string& stream_id) {
       StrCat("PostgreSQL ", row[2], " as role ", row[0],
              row[1] == "t" ? " (a SUPERUSER: replayed statements run with all privileges)" : "",
              ", ", row[4], " of ", row[3], " connections in use");
-  sent_ = *progress;
+  sent_ = applied_ = *progress;
   return *progress;
+}
+
+absl::Status PostgresStore::ProgressMoved() {
+  return Lost(absl::UnavailableError(
+      "an earlier connection's units were still being applied; reading the progress anew"));
 }
 
 absl::Status PostgresStore::ReloadCatalog() {
@@ -203,6 +208,9 @@ absl::Status PostgresStore::Note(Response response, std::vector<Collected>* done
     oldest.outcome.status =
         oldest.refused ? UnitOutcome::Status::failed : UnitOutcome::Status::applied;
     if (oldest.refused) oldest.outcome.statements.clear();
+    if (!oldest.refused && oldest.unit->finish == PlannedUnit::Finish::commit) {
+      applied_ = {oldest.unit->ref.key, oldest.unit->ref.position, oldest.unit->low};
+    }
     done->push_back({std::move(oldest.unit), std::move(oldest.outcome)});
     window_.pop_front();
     return absl::OkStatus();
@@ -241,7 +249,8 @@ absl::Status PostgresStore::DrainBehindFailure(std::vector<Collected>* done) {
   lane_->ForgetSettings();
   auto progress = ReadProgress(lane_.get(), stream_id_);
   if (!progress.ok()) return progress.status();
-  sent_ = *progress;
+  if (progress->position != applied_.position) return ProgressMoved();
+  sent_ = applied_;
   return absl::OkStatus();
 }
 
@@ -275,6 +284,18 @@ absl::Status PostgresStore::Expect(std::string_view sql) {
   return absl::OkStatus();
 }
 
+// What the conditional update of the progress row answered.
+absl::Status PostgresStore::CheckMoved(const compare::Observation& moved) {
+  if (IsError(moved)) {
+    const bool not_null = compare::DecodeErrorFields(moved.error).sqlstate == "23502";
+    return not_null ? ProgressMoved() : absl::AbortedError(ErrorText(moved));
+  }
+  if (moved.tag == "UPDATE 1") return absl::OkStatus();
+  return absl::FailedPreconditionError(
+      "the row of pgparity.progress on the shadow was removed while shadowing; copy the shadow "
+      "anew");
+}
+
 absl::Status PostgresStore::Begin(const PlannedUnit& unit) {
   if (absl::Status status = lane_->ApplySettings(unit.unit->header.settings); !status.ok())
     return Lost(status);
@@ -282,10 +303,7 @@ absl::Status PostgresStore::Begin(const PlannedUnit& unit) {
   if (unit.finish != PlannedUnit::Finish::commit) return absl::OkStatus();
   auto moved = lane_->Run(ProgressStatement(unit), CaptureLimits{});
   if (!moved.ok()) return Lost(moved.status());
-  if (IsError(*moved)) return absl::AbortedError(ErrorText(*moved));
-  if (moved->tag != "UPDATE 1")
-    return absl::FailedPreconditionError("the row of pgparity.progress is gone");
-  return absl::OkStatus();
+  return CheckMoved(*moved);
 }
 
 absl::Status PostgresStore::RunOne(const PlannedUnit& unit, const PlannedStatement& planned,
@@ -371,7 +389,7 @@ absl::StatusOr<UnitOutcome> PostgresStore::Finish(const PlannedUnit& unit, UnitO
     outcome.commit_error = *std::move(finished);
     return outcome;
   }
-  if (commit) sent_ = {unit.ref.key, unit.ref.position, unit.low};
+  if (commit) sent_ = applied_ = {unit.ref.key, unit.ref.position, unit.low};
   if (unit.changes_catalog) lane_->ForgetPrepared();
   return outcome;
 }
@@ -469,10 +487,8 @@ absl::Status PostgresStore::SaveProgress(const Progress& progress) {
                       StrCat(progress.low), stream_id_};
   auto moved = lane_->Run(statement, CaptureLimits{});
   if (!moved.ok()) return Lost(moved.status());
-  if (IsError(*moved)) return absl::AbortedError(ErrorText(*moved));
-  if (moved->tag != "UPDATE 1")
-    return absl::FailedPreconditionError("the row of pgparity.progress is gone");
-  sent_ = progress;
+  if (absl::Status status = CheckMoved(*moved); !status.ok()) return status;
+  sent_ = applied_ = progress;
   return absl::OkStatus();
 }
 

@@ -70,6 +70,10 @@ class PostgresStore : public Store {
   absl::StatusOr<UnitOutcome> Finish(const PlannedUnit& unit, UnitOutcome outcome);
   absl::StatusOr<UnitOutcome> ApplyOutsideTransaction(const PlannedUnit& unit);
   absl::Status Begin(const PlannedUnit& unit);
+  // The progress row is not what this connection left there: an earlier connection's backend was
+  // still at work. Connect() anew says what is applied.
+  absl::Status ProgressMoved();
+  absl::Status CheckMoved(const compare::Observation& moved);
   absl::Status Expect(std::string_view sql);
   // The connection is gone: forgets it and says so.
   absl::Status Lost(absl::Status why);
@@ -81,7 +85,8 @@ class PostgresStore : public Store {
   // The COPY that a unit in parts is in the middle of.
   enum class Copying : uint8_t { no, open, refused } copying_ = Copying::no;
   std::optional<compare::Observation> copy_refusal_;
-  Progress sent_;  // of the newest unit submitted or applied
+  Progress applied_;  // as this connection knows the progress row to be
+  Progress sent_;     // of the newest unit submitted or applied
   std::shared_ptr<const Catalog> catalog_ = Catalog::Empty();
   std::string description_;
 };
