@@ -121,7 +121,8 @@ bool CaptureThread::WaitDrainedTo(Stamp stamp, std::chrono::milliseconds timeout
   ++waiting_;
   waker_->Wake();
   std::unique_lock<std::mutex> lock(mutex_.native());
-  moved_.wait_until(lock, deadline, [&] { return advanced() >= stamp || ended_; });
+  moved_.wait_until(lock, deadline,
+                    [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return advanced() >= stamp || ended_; });
   --waiting_;
   return advanced() >= stamp;
 }

@@ -59,7 +59,7 @@ class CaptureThread {
   // returned. False at the timeout, or once the thread has ended without it.
   bool WaitDrainedTo(Stamp stamp, std::chrono::milliseconds timeout);
   // The last AdvanceTo that returned.
-  Stamp advanced() const { return advanced_.load(std::memory_order_acquire); }
+  Stamp advanced() const { return advanced_.load(); }
 
   // One look at all rings; the number of records delivered. The thread's own step, for tests.
   uint64_t Round();

@@ -141,7 +141,8 @@ compare::LatencyHistogram ForwardThread::AddedLatency() ABSL_NO_THREAD_SAFETY_AN
     ++published_count_;
     merged_.notify_all();
   });
-  merged_.wait_for(lock, std::chrono::seconds(1), [&] { return published_count_ != before; });
+  merged_.wait_for(lock, std::chrono::seconds(1),
+                   [&]() ABSL_NO_THREAD_SAFETY_ANALYSIS { return published_count_ != before; });
   return published_;
 }
 

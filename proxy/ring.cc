@@ -122,6 +122,8 @@ absl::StatusOr<std::unique_ptr<Ring>> Ring::Open(const std::string& path, size_t
   if (absl::Status status = Reserve(fd.get(), path, bytes); !status.ok()) return status;
   void* map = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd.get(), 0);
   if (map == MAP_FAILED) return Failed("cannot map", path, errno);
+  // Where the limit of locked memory allows it, not swapped out either.
+  mlock(map, bytes);
   std::unique_ptr<Ring> ring(new Ring(fd.release(), static_cast<char*>(map), capacity));
 
   ring->path_ = path;

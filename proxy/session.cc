@@ -87,7 +87,7 @@ void Session::Drive() {
 void Session::OnTimer() {
   switch (state_) {
     case State::connecting:
-      FailConnect("timeout expired");
+      OnConnectTimeout();
       return;
     case State::login:
       Fail(sqlstate::kQueryCanceled, "canceling authentication due to timeout of the proxy");

@@ -129,9 +129,11 @@ class Session {
   void OnStartupMessage(protocol::StartupMessage message, size_t length);
   void OnCancelRequest(const protocol::CancelRequest& request, size_t length);
   void Connect();
+  void ArmConnectTimer();
   void OnResolved(absl::StatusOr<AddressList> endpoints);
   void ConnectNext();
   void OnConnected();
+  void OnConnectTimeout();
   void FailConnect(std::string_view why);
 
   // --- session_login.cc ---

@@ -105,11 +105,16 @@ void Session::OnCancelRequest(const protocol::CancelRequest& request, size_t len
 
 void Session::Connect() {
   state_ = State::connecting;
-  const Stamp deadline = context_->loop->now() + context_->shared->connect_timeout;
-  context_->loop->Arm(&timer_, std::min(deadline, login_deadline_));
+  ArmConnectTimer();
   context_->primary->Resolve([post = context_->post, id = id()](absl::StatusOr<AddressList> list) {
     post(id, [list = std::move(list)](Session* session) { session->OnResolved(list); });
   });
+}
+
+// Each address has the whole time, but for the login's.
+void Session::ArmConnectTimer() {
+  const Stamp deadline = context_->loop->now() + context_->shared->connect_timeout;
+  context_->loop->Arm(&timer_, std::min(deadline, login_deadline_));
 }
 
 void Session::OnResolved(absl::StatusOr<AddressList> endpoints) {
@@ -163,6 +168,20 @@ void Session::OnConnected() {
   if (!opening_->cancel) context_->loop->Arm(&timer_, login_deadline_);
   Send(&primary_, opening_->first_packet);
   if (state_ == State::login) PumpLogin();
+}
+
+void Session::OnConnectTimeout() {
+  opening_->connect_error = "timeout expired";
+  if (opening_->endpoints == nullptr) {
+    return FailConnect("its name was not resolved in time");
+  }
+  primary_.transport.Close();
+  if (context_->loop->now() >= login_deadline_) {
+    opening_->next_endpoint = opening_->endpoints->size();
+  } else {
+    ArmConnectTimer();
+  }
+  ConnectNext();
 }
 
 void Session::FailConnect(std::string_view why) {

@@ -85,6 +85,27 @@ TEST_F(ForwarderTest, SaysWhichPrimaryCannotBeReached) {
   EXPECT_FALSE(forwarder_->primary_reachable());
 }
 
+TEST_F(ForwarderTest, SaysThatAPrimaryDoesNotAnswer) {
+  // Its queue is full: further connections are neither taken nor refused.
+  const Socket listener(socket(AF_INET, SOCK_STREAM, 0));
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  socklen_t size = sizeof(address);
+  ASSERT_EQ(bind(listener.fd(), reinterpret_cast<sockaddr*>(&address), size), 0);
+  ASSERT_EQ(getsockname(listener.fd(), reinterpret_cast<sockaddr*>(&address), &size), 0);
+  ASSERT_EQ(listen(listener.fd(), 0), 0);
+  const Socket filler = Socket::Connect(ntohs(address.sin_port));
+  options_.primary_port = ntohs(address.sin_port);
+  options_.connect_timeout = std::chrono::milliseconds(50);
+  Start();
+  Socket client = Connect();
+  client.Send(Startup());
+  const std::string error = client.ReceiveAll();
+  EXPECT_THAT(error, HasSubstr("C08001"));
+  EXPECT_THAT(error, HasSubstr("timeout expired"));
+}
+
 TEST_F(ForwarderTest, RefusesSessionsBeyondTheLimitAndTakesThemAgainLater) {
   options_.max_sessions = 1;
   Start();
