@@ -31,7 +31,7 @@ void SessionAssembly::OnCopyInData(const std::shared_ptr<const std::string>& sql
 // So that a large COPY is journalled as it comes.
 void SessionAssembly::FlushCopyData(const std::string& sql) {
   Statement statement;
-  statement.sql = sql;
+  statement.sql = MayCarrySecret(sql) ? WithoutSecret(sql) : sql;
   statement.sent = busy_since_.value_or(0);
   statement.copy_in = true;
   statement.copy_data = std::move(copy_data_);

@@ -221,7 +221,7 @@ TEST_F(AssemblerTest, ACommitBehindAStatementInOneQueryIsNoInstant) {
 }
 
 TEST_F(AssemblerTest, APipelinedCommitIsNoInstant) {
-  Client(kA, client::Query("BEGIN"));
+  const Stamp sent = Client(kA, client::Query("BEGIN"));
   Client(kA, client::Query("INSERT 1"));
   Client(kA, client::Query("COMMIT"));
   Server(kA, server::CommandComplete("BEGIN") + server::ReadyForQuery('T'));
@@ -229,6 +229,7 @@ TEST_F(AssemblerTest, APipelinedCommitIsNoInstant) {
   const Stamp done = Server(kA, server::CommandComplete("COMMIT") + server::ReadyForQuery('I'));
   const Unit unit = Units().at(0);
   EXPECT_EQ(Summary(unit), "committed: BEGIN; INSERT 1; COMMIT;");
+  EXPECT_EQ(unit.header.interval.lo, sent);
   EXPECT_EQ(unit.header.key, done);
 }
 
@@ -464,6 +465,28 @@ TEST_F(AssemblerTest, ClosingWithCommitInFlightIsInDoubtAndLeavesTheWatermark) {
   EXPECT_EQ(assembler_->watermark(), now_);
   EXPECT_THAT(Summaries(), ElementsAre("in doubt: BEGIN; INSERT 1; COMMIT~;"));
   EXPECT_EQ(assembler_->counters().in_doubt, 1u);
+}
+
+TEST_F(AssemblerTest, AHealedBlockMayHaveCommittedAtTheClose) {
+  Simple(kA, "BEGIN", {"BEGIN"}, 'T');
+  Simple(kA, "INSERT 1", {"INSERT 0 1"}, 'T');
+  Simple(kA, "SAVEPOINT s", {"SAVEPOINT"}, 'T');
+  Simple(kA, "INSERT 2", {"!"}, 'E');
+  Simple(kA, "ROLLBACK TO s", {"ROLLBACK"}, 'T');
+  Client(kA, client::Query("COMMIT"));
+  Close(kA);
+  EXPECT_THAT(
+      Summaries(),
+      ElementsAre("in doubt: BEGIN; INSERT 1; SAVEPOINT s; INSERT 2!; ROLLBACK TO s; COMMIT~;"));
+}
+
+TEST_F(AssemblerTest, AFailedBlockCannotHaveCommittedAtTheClose) {
+  Simple(kA, "BEGIN", {"BEGIN"}, 'T');
+  Simple(kA, "INSERT 1", {"INSERT 0 1"}, 'T');
+  Simple(kA, "INSERT 2", {"!"}, 'E');
+  Client(kA, client::Query("COMMIT"));
+  Close(kA);
+  EXPECT_THAT(Summaries(), ElementsAre("rolled back: BEGIN; INSERT 1; INSERT 2!; COMMIT~;"));
 }
 
 TEST_F(AssemblerTest, ACommitBehindTheRunningStatementIsSeenAtTheClose) {
@@ -842,6 +865,15 @@ TEST_F(AssemblerTest, ALongStatementStallsOnlyTheSettledStamp) {
   EXPECT_EQ(assembler_->live().Load().last_ordinal, 2u);
 }
 
+TEST_F(AssemblerTest, ACommitThatTheParserRefusedLeavesTheWatermark) {
+  Simple(kA, "BEGIN", {"BEGIN"}, 'T');
+  Simple(kA, "COMMIT nonsense", {"!"}, 'E');
+  Advance();
+  EXPECT_EQ(assembler_->watermark(), now_);
+  Simple(kA, "ROLLBACK", {"ROLLBACK"}, 'I');
+  EXPECT_EQ(Units().size(), 1u);
+}
+
 // A client that always has the next request out would hold the settled stamp for ever.
 TEST_F(AssemblerTest, PipeliningMovesTheSettledStamp) {
   Client(kA, client::Query("SELECT 1"));
@@ -914,6 +946,24 @@ TEST_F(AssemblerTest, OrdinalsAndOrderGoOnOverARestart) {
   ASSERT_EQ(units.size(), 3u);
   EXPECT_EQ(units[2].header.ordinal, 3u);
   EXPECT_FALSE(units[2].header.late);
+}
+
+// A clock that went back cannot put a new unit before those of the process before.
+TEST_F(AssemblerTest, NothingComesBeforeTheUnitsOfTheProcessBefore) {
+  Simple(kA, "INSERT 1", {"INSERT 0 1"}, 'I');
+  const Stamp last = now_;
+  ReopenJournal({});
+  Make({});
+  now_ = 10;
+  Open(kB);
+  Simple(kB, "INSERT 2", {"INSERT 0 1"}, 'I');
+  const std::vector<Unit> units = Units();
+  EXPECT_EQ(units[1].header.key, last + 1);
+  EXPECT_TRUE(units[1].header.late);
+  auto reader = JournalReader::Open("/d", &files_).value();
+  Sequencer sequencer(reader.get());
+  ASSERT_TRUE(sequencer.Start(0, std::nullopt).ok());
+  EXPECT_EQ(sequencer.Next().value().value().key, last);
 }
 
 }  // namespace
