@@ -201,7 +201,7 @@ class Layering {
     for (const std::string& name : names) {
       const auto value = environment_(EnvironmentName(name));
       if (!value.has_value() || value->empty()) continue;
-      const bool list = option.get_multi_option_policy() == CLI::MultiOptionPolicy::TakeAll;
+      const bool list = option.get_expected_max() > 1;
       const std::vector<std::string> values =
           list ? std::vector<std::string>(absl::StrSplit(*value, ',', absl::SkipWhitespace()))
                : std::vector<std::string>{*value};
@@ -245,7 +245,7 @@ std::string EnvironmentName(std::string_view option) {
 
 std::string Nearest(std::string_view word, const std::vector<std::string>& candidates) {
   std::string best;
-  size_t best_distance = std::max<size_t>(1, word.size() / 3) + 1;
+  size_t best_distance = word.size() < 4 ? 2 : std::max<size_t>(2, word.size() / 3) + 1;
   for (const std::string& candidate : candidates) {
     // Levenshtein's distance, row by row.
     std::vector<size_t> row(candidate.size() + 1);
