@@ -3,7 +3,6 @@
 #include <pg_query.h>
 
 #include <algorithm>
-#include <cstring>
 
 #include "protocol/text.h"
 #include "shadow/token_scanner.h"
@@ -37,7 +36,7 @@ void* Arena::Allocate(size_t size) {
 }
 
 absl::Status CheckCaps(std::string_view statement) {
-  if (std::memchr(statement.data(), '\0', statement.size()) != nullptr) {
+  if (statement.find('\0') != std::string_view::npos) {
     return absl::InvalidArgumentError("the statement holds a zero byte");
   }
   if (statement.size() <= kSafeBytes) return absl::OkStatus();

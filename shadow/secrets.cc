@@ -124,7 +124,10 @@ std::string WithoutSecret(std::string_view statement) {
   for (const Token& token : tokens) {
     if (!IsString(token)) continue;
     if (token.kind == TokenKind::bad) return result;  // the rest may be the secret
-    result.append(statement.substr(copied, token.offset - copied)).append("'***'");
+    result.append(statement.substr(copied, token.offset - copied));
+    // Two literals that touch would become one.
+    if (result.ends_with('\'')) result.push_back(' ');
+    result.append("'***'");
     copied = token.end();
   }
   return result.append(statement.substr(copied));
