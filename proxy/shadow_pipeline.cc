@@ -191,7 +191,10 @@ void ShadowPipeline::BeginStartCheck() {
 // On the applier's thread, before anything is applied: the shadow is as it was before the first
 // write through the proxy, and is counted as of now, however long that takes.
 void ShadowPipeline::OnFirstConnect(bool first_start) {
-  if (!first_start) return;
+  if (!first_start) {
+    checked_.set_value();
+    return;
+  }
   shadow_count_ = std::make_unique<shadow::postgres::OwnConnection>(options_.shadow_conninfo,
                                                                     options_.connect_timeout);
   const absl::Status begun = shadow_count_->BeginCountSnapshot();
@@ -202,6 +205,7 @@ void ShadowPipeline::OnFirstConnect(bool first_start) {
     shadow_count_.reset();
     if (primary_counter_.joinable()) primary_counter_.join();
     CompareCounts(primary_counts_, counts);
+    checked_.set_value();
   });
   pthread_setname_np(shadow_counter_.native_handle(), "start-check");
 }
@@ -234,7 +238,14 @@ void ShadowPipeline::CompareCounts(const absl::StatusOr<shadow::postgres::RowCou
 }
 
 absl::Status ShadowPipeline::Drain(absl::Duration timeout) {
-  return applier_->WaitFor(journal_->flushed(), timeout);
+  const absl::Time deadline = absl::Now() + timeout;
+  if (absl::Status status = applier_->WaitFor(journal_->flushed(), timeout); !status.ok())
+    return status;
+  const absl::Duration left = std::max(absl::ZeroDuration(), deadline - absl::Now());
+  if (check_over_.wait_for(absl::ToChronoNanoseconds(left)) == std::future_status::timeout) {
+    return absl::DeadlineExceededError("the tables are still being counted (--start-check)");
+  }
+  return absl::OkStatus();
 }
 
 void ShadowPipeline::SetPaused(bool paused) {

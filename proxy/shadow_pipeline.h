@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <functional>
+#include <future>
 #include <memory>
 #include <string>
 #include <thread>
@@ -97,6 +98,8 @@ class ShadowPipeline {
       "the journal is not empty, and the shadow has no progress of it");
   std::atomic<bool> paused_{false};
   std::atomic<uint64_t> desynchronised_{0};  // copied from the assembler by the capture thread
+  std::promise<void> checked_;               // the start check is over
+  std::shared_future<void> check_over_ = checked_.get_future();
   std::thread primary_counter_, shadow_counter_;
 };
 

@@ -257,12 +257,22 @@ void Collector::VisitValueFunction(const PgQuery__SQLValueFunction& function) {
   out_->time_calls.push_back(std::move(time));
 }
 
+// regclass and its like (manual, "Object Identifier Types").
+bool IsObjectIdentifierType(const PgQuery__TypeName* type) {
+  if (type == nullptr || type->n_names == 0) return false;
+  return IsOneOf(StringOf(type->names[type->n_names - 1]),
+                 {"regclass", "regproc", "regprocedure", "regtype", "regoper", "regoperator",
+                  "regnamespace", "regrole", "regconfig", "regdictionary", "regcollation"});
+}
+
 void Collector::VisitCast(const PgQuery__TypeCast& cast) {
   const ValueSource value = ValueOf(cast.arg);
   if (value.kind == ValueSource::Kind::literal && IsTimeType(cast.type_name)) {
     const std::string word = Lower(protocol::FromAbsl(absl::StripAsciiWhitespace(value.literal)));
     if (IsOneOf(word, {"now", "today", "tomorrow", "yesterday"})) AddVolatile(word);
   }
+  // An object of this database becomes its OID, which another database numbers differently.
+  if (IsObjectIdentifierType(cast.type_name)) out_->system_catalog = true;
   VisitNode(cast.arg);
 }
 

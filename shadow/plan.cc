@@ -16,6 +16,16 @@ using Kind = compare::Observation::Kind;
 // Sessions whose temporary tables are remembered; the oldest knowledge goes when there are more.
 constexpr size_t kMaxTemporarySessions = 10000;
 
+// A client library holds a row whole, several times over: rows of a read that are larger than this
+// on average are not read on the shadow.
+constexpr uint64_t kMaxRowBytes = 8 << 20;
+
+bool RowsTooLarge(const Statement& statement) {
+  const protocol::RowDigest& digest = statement.primary.digest;
+  return digest.rows > 0 && digest.bytes / digest.rows > kMaxRowBytes &&
+         !TagWrites(statement.primary.tag);
+}
+
 bool IsSavepointCommand(TransactionCommand command) {
   return command == TransactionCommand::savepoint ||
          command == TransactionCommand::release_savepoint ||
@@ -143,6 +153,8 @@ void Planner::DecideByOutcome(const Statement& statement, StatementVerdict* verd
     verdict->gap = "function-call";
   } else if (statement.continues_portal) {
     verdict->not_compared = "partial-fetch";
+  } else if (RowsTooLarge(statement)) {
+    verdict->not_compared = "rows-too-large";
   } else if (statement.copy_in && !sqlstate.empty()) {
     verdict->not_compared = "copy-refused";
   }
@@ -275,8 +287,7 @@ Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const C
   const UnitEnd end = unit->header.end;
   const bool committed = end == UnitEnd::committed || end == UnitEnd::committed_prepared;
   planned.finish = committed ? PlannedUnit::Finish::commit : PlannedUnit::Finish::roll_back;
-  for (size_t i = 0; i < unit->statements.size(); ++i)
-    plan.verdicts.push_back(Decide(*unit, i));
+  for (size_t i = 0; i < unit->statements.size(); ++i) plan.verdicts.push_back(Decide(*unit, i));
   const bool other_database = unit->header.database != options_.database;
   if (other_database) RefuseUnit(*unit, "database-without-shadow", &plan);
   if (end == UnitEnd::in_doubt) RefuseUnit(*unit, "in-doubt", &plan);

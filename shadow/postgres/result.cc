@@ -3,7 +3,7 @@
 #include <libpq-fe.h>
 #include <xxhash.h>
 
-#include <cstring>
+#include <memory>
 
 namespace pgparity::shadow::postgres {
 
@@ -52,24 +52,62 @@ void AppendBigEndian(uint32_t value, int bytes, std::string* out) {
     out->push_back(static_cast<char>(value >> shift));
 }
 
-// The row as the server's DataRow held it, so that digests of both sides are over the same bytes.
+// Gives a row piece by piece as the server's DataRow held it, so that digests of both sides are
+// over the same bytes.
+template <typename Sink>
+void WriteRow(const PGresult* result, int row, Sink&& sink) {
+  const int columns = PQnfields(result);
+  std::string head;
+  AppendBigEndian(static_cast<uint32_t>(columns), 2, &head);
+  for (int column = 0; column < columns; ++column) {
+    const bool null = PQgetisnull(result, row, column) != 0;
+    const auto length = static_cast<uint32_t>(PQgetlength(result, row, column));
+    AppendBigEndian(null ? 0xFFFFFFFFu : length, 4, &head);
+    sink(std::string_view(head));
+    if (!null) sink(std::string_view(PQgetvalue(result, row, column), length));
+    head.clear();
+  }
+  if (columns == 0) sink(std::string_view(head));
+}
+
+uint64_t RowSize(const PGresult* result, int row) {
+  uint64_t size = 2;
+  for (int column = 0; column < PQnfields(result); ++column) {
+    size += 4 + static_cast<uint64_t>(PQgetlength(result, row, column));
+  }
+  return size;
+}
+
+bool Fits(uint64_t size, const CaptureLimits& limits, const compare::Observation& observation) {
+  return observation.digest.rows == 0 && observation.row_count < limits.rows &&
+         observation.rows.size() + size <= limits.bytes;
+}
+
+void AddDigest(uint64_t size, uint64_t hash, compare::Observation* observation) {
+  observation->digest.rows += 1;
+  observation->digest.bytes += size;
+  observation->digest.sum += hash;
+  observation->digest.chain = observation->digest.chain * 0x9E3779B97F4A7C15ull + hash;
+}
+
 void AddRows(const PGresult* result, const CaptureLimits& limits,
              compare::Observation* observation) {
-  std::string body;
-  const int columns = PQnfields(result);
   for (int row = 0; row < PQntuples(result); ++row) {
-    body.clear();
-    AppendBigEndian(static_cast<uint32_t>(columns), 2, &body);
-    for (int column = 0; column < columns; ++column) {
-      if (PQgetisnull(result, row, column) != 0) {
-        AppendBigEndian(0xFFFFFFFFu, 4, &body);
-        continue;
-      }
-      const auto length = static_cast<uint32_t>(PQgetlength(result, row, column));
-      AppendBigEndian(length, 4, &body);
-      body.append(PQgetvalue(result, row, column), length);
+    const uint64_t size = RowSize(result, row);
+    if (Fits(size, limits, *observation)) {
+      std::string body;
+      WriteRow(result, row, [&body](std::string_view piece) { body.append(piece); });
+      AddRowBody(body, limits, observation);
+      continue;
     }
-    AddRowBody(body, limits, observation);
+    // Not copied: a value may be as large as memory allows.
+    const std::unique_ptr<XXH3_state_t, XXH_errorcode (*)(XXH3_state_t*)> state(XXH3_createState(),
+                                                                                &XXH3_freeState);
+    XXH3_64bits_reset(state.get());
+    WriteRow(result, row, [&state](std::string_view piece) {
+      XXH3_64bits_update(state.get(), piece.data(), piece.size());
+    });
+    AddDigest(size, XXH3_64bits_digest(state.get()), observation);
   }
 }
 
@@ -77,20 +115,11 @@ void AddRows(const PGresult* result, const CaptureLimits& limits,
 
 void AddRowBody(std::string_view body, const CaptureLimits& limits,
                 compare::Observation* observation) {
-  const bool digesting = observation->digest.rows > 0;
-  if (!digesting && observation->row_count < limits.rows &&
-      observation->rows.size() + body.size() <= limits.bytes) {
-    const auto length = static_cast<uint32_t>(body.size());
-    observation->rows.append(reinterpret_cast<const char*>(&length), sizeof(length));
-    observation->rows.append(body);
-    ++observation->row_count;
-    return;
+  if (!Fits(body.size(), limits, *observation)) {
+    return AddDigest(body.size(), XXH3_64bits(body.data(), body.size()), observation);
   }
-  const uint64_t hash = XXH3_64bits(body.data(), body.size());
-  observation->digest.rows += 1;
-  observation->digest.bytes += body.size();
-  observation->digest.sum += hash;
-  observation->digest.chain = observation->digest.chain * 0x9E3779B97F4A7C15ull + hash;
+  compare::AppendRowBody(body, &observation->rows);
+  ++observation->row_count;
 }
 
 void AddResult(const PGresult* result, const CaptureLimits& limits,
