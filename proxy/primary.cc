@@ -96,13 +96,16 @@ void Primary::Resolve(Resolved done) {
   {
     MutexLock lock(&mutex_);
     known = known_;
-    if (known == nullptr) waiting_.push_back(std::move(done));
     if (known == nullptr || (!fixed_ && steady_clock::now() - known_at_ > kFresh)) {
       wanted_ = true;
       changed_.notify_all();
     }
+    if (known == nullptr) {
+      waiting_.push_back(std::move(done));
+      return;
+    }
   }
-  if (known != nullptr) done(known);
+  done(known);
 }
 
 void Primary::NoteConnect(bool connected) {
