@@ -338,7 +338,7 @@ absl::Status ParityLog::Flush() {
     MutexLock lock(&impl_->mutex);
     std::swap(pending, impl_->pending);
   }
-  const absl::Status status = impl_->store->Write(pending);
+  absl::Status status = impl_->store->Write(pending);
   if (!status.ok()) {
     MutexLock lock(&impl_->mutex);
     impl_->pending.MergeOlder(std::move(pending), impl_->limits);

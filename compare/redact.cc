@@ -86,15 +86,14 @@ class StatementRedactor {
     ++at_;
     while (at_ < sql_.size()) {
       const char c = Peek();
-      if (c == '\\' && escapes) {
+      const bool pair = (c == '\\' && escapes) || (c == '\'' && Peek(1) == '\'');
+      if (pair) {
         at_ += 2;
       } else if (c == '\\') {
         size_t run = 1;
         while (Peek(run) == '\\') ++run;
         if (run % 2 == 1 && Peek(run) == '\'') break;
         at_ += run;
-      } else if (c == '\'' && Peek(1) == '\'') {
-        at_ += 2;
       } else if (c == '\'') {
         ++at_;
         // A string goes on behind white space with a line feed, in the manner in which it began.

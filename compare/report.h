@@ -56,6 +56,7 @@ struct Report {
   int64_t started_us = 0, ended_us = 0;  // first and last tick of the soak; 0: none
   double seconds = 0, clean_seconds = 0;
   std::map<std::string, uint64_t> units;  // keys as in the JSON report
+  // Keys as in the JSON report, and unaccounted: seen, and in no class.
   std::map<std::string, uint64_t> statements;
   // Matches that were compared only so far: incomplete (rows past the capture limit could not be),
   // bytewise (a type was not known), digest-only (rows past the limit by digest).

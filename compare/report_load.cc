@@ -108,6 +108,10 @@ class Loader {
       if (cls != Class::refused && cls != Class::not_compared) compared += n;
     }
     report_.statements["compared"] = compared;
+    const uint64_t classified =
+        compared + report_.statements["refused"] + report_.statements["not_compared"];
+    const uint64_t seen = report_.statements["seen"];
+    report_.statements["unaccounted"] = seen - std::min(seen, classified);
     for (const auto& [name, n] : tallies_["reason"]) {
       report_.not_compared_reasons[name.substr(name.find('/') + 1)] += n;
     }

@@ -89,6 +89,9 @@ void AppendCounts(const Report& report, std::string* out) {
                  " consequence,\n", "              ", statement("ambiguous"), " ambiguous, ",
                  statement("volatile"), " volatile, ", statement("waived"), " waived; ",
                  statement("refused"), " refused, ", statement("not_compared"), " not compared\n");
+  if (CountOf(report.statements, "unaccounted") > 0) {
+    *out += StrCat("              ", statement("unaccounted"), " seen and not accounted for\n");
+  }
   std::string reasons;
   for (const auto& [reason, n] : report.not_compared_reasons) {
     reasons += StrCat(reasons.empty() ? "" : ", ", EscapeControl(reason), " ", Thousands(n));

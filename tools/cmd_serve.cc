@@ -5,6 +5,7 @@
 #include <memory>
 #include <thread>
 
+#include "absl/strings/str_join.h"
 #include "tools/commands.h"
 #include "tools/help.h"
 #include "tools/values.h"
@@ -61,7 +62,7 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
       ->type_name("ADDR")
       ->expected(1, 64)
       ->allow_extra_args(false)
-      ->capture_default_str()
+      ->default_str(absl::StrJoin(o->listen, ", "))
       ->group(kGroup);
   AddText(
       app, "--primary", &o->primary, "URL",

@@ -22,14 +22,16 @@ std::string NameOf(const std::vector<std::string>& command) {
 
 // --config is read before parsing; here it only has to be known, on every level.
 void AddCommonOptions(CLI::App* app) {
-  app->get_formatter();
   if (app->get_option_no_throw("--config") == nullptr) {
     app->add_option("--config", "Read options from this TOML file")
         ->type_name("FILE")
         ->group("Other");
   }
   if (app->get_help_ptr() != nullptr) app->get_help_ptr()->group("Other");
-  for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; })) AddCommonOptions(sub);
+  for (CLI::App* sub : app->get_subcommands([](CLI::App*) { return true; })) {
+    sub->group("Commands");
+    AddCommonOptions(sub);
+  }
 }
 
 void Describe(CLI::App* app) {

@@ -3,6 +3,7 @@
 #include <CLI/App.hpp>
 #include <CLI/Config.hpp>
 #include <CLI/Formatter.hpp>
+#include <algorithm>
 
 namespace pgparity::tools {
 namespace {
@@ -39,6 +40,28 @@ class Formatter : public CLI::Formatter {
       usage += option->get_required() ? " " + name : " [" + name + "]";
     }
     return usage + "\n";
+  }
+
+  std::string make_help(const CLI::App* app, std::string, CLI::AppFormatMode) const override {
+    std::string out =
+        make_description(app) + make_usage(app, "") + make_positionals(app) + Groups(app);
+    out += make_subcommands(app, CLI::AppFormatMode::Normal);
+    return out + "\n" + make_footer(app);
+  }
+
+  std::string Groups(const CLI::App* app) const {
+    std::vector<std::string> groups = app->get_groups();
+    // What every command has comes last.
+    std::stable_partition(groups.begin(), groups.end(),
+                          [](const std::string& group) { return group != "Other"; });
+    std::string out;
+    for (const std::string& group : groups) {
+      const auto options = app->get_options([&](const CLI::Option* option) {
+        return option->get_group() == group && option->nonpositional();
+      });
+      if (!group.empty() && !options.empty()) out += make_group(group, false, options);
+    }
+    return out;
   }
 
   std::string make_option(const CLI::Option* option, bool positional) const override {

@@ -69,7 +69,7 @@ void AddVerdictOptions(CLI::App* app, compare::VerdictOptions* options) {
   };
   AddValue(app, "--min-soak", &options->min_soak_seconds, seconds, "TIME",
            "How long the two must have been observed")
-      ->default_str(proxy::DurationText(absl::Seconds(options->min_soak_seconds)))
+      ->default_str("48h")
       ->group(kGroup);
   AddValue(app, "--min-coverage", &options->min_coverage, ParseShare, "SHARE",
            "Share of the statements seen that must have been compared")

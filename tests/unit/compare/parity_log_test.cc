@@ -96,6 +96,7 @@ TEST_F(ParityLogTest, CountsEachClass) {
   EXPECT_EQ(report.statements.at("not_compared"), 8u);
   EXPECT_EQ(report.statements.at("compared"), 21u);
   EXPECT_EQ(report.statements.at("seen"), 40u);
+  EXPECT_EQ(report.statements.at("unaccounted"), 4u);
   EXPECT_DOUBLE_EQ(report.Coverage(), 21.0 / 40);
 }
 
