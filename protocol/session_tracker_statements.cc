@@ -56,7 +56,8 @@ StatementEvent SessionTracker::Impl::BaseEvent(const Request& request,
   event.sql = NoText();
   event.sent_first = request.first;
   event.sent_last = request.last;
-  event.done = now_;
+  // Of what is skipped without a reply, the end is its own coming.
+  event.done = std::max(now_, request.last);
   event.replies_outstanding_at_send = request.outstanding;
   return event;
 }

@@ -136,6 +136,7 @@ TEST(TrackerExtended, RequestsSentAfterTheErrorWasSeenAreSkippedToo) {
                  client::Flush());
   EXPECT_THAT(session.Take(),
               ElementsAre("a -> error 23505", "b -> skipped", "c -> skipped", "d -> skipped"));
+  EXPECT_EQ(session.Last().done, session.stamp());
   EXPECT_EQ(session.events.busy_stamps.size(), 1u);
   session.Client(client::Sync());
   EXPECT_EQ(session.events.busy_stamps.size(), 2u);
@@ -174,6 +175,28 @@ TEST(TrackerExtended, ErrorsThatNoExecuteClaimsAreToldAtSync) {
   session.Server(server::ReadyForQuery('I'));
   session.Take();
   session.Client(client::DescribeStatement("nowhere") + client::Sync());
+  session.Server(server::Error("26000") + server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("<unknown> -> error 26000", "ready I"));
+}
+
+TEST(TrackerExtended, AnErrorOfBindIsOfItsPortalAlone) {
+  TrackedSession session;
+  session.Client(client::Parse("s", "a $1") + client::Bind("p", "s", {"1"}) + client::Flush());
+  session.Server(kParsedBound);
+  session.Client(client::Bind("q", "s", {"bad"}) + client::Execute("p") + client::Execute("q") +
+                 client::Sync());
+  session.Server(server::Error("22P02") + server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("a $1 -> skipped", "a $1 -> error 22P02", "ready I"));
+}
+
+TEST(TrackerExtended, AFailedParseLeavesNoUnnamedStatement) {
+  TrackedSession session;
+  session.Client(client::Parse("", "one") + client::Sync());
+  session.Server(server::ParseComplete() + server::ReadyForQuery('I'));
+  session.Client(client::Parse("", "bad") + client::Sync())
+      .Server(server::Error("42601") + server::ReadyForQuery('I'));
+  session.Take();
+  session.Client(client::Bind("", "") + client::Execute() + client::Sync());
   session.Server(server::Error("26000") + server::ReadyForQuery('I'));
   EXPECT_THAT(session.Take(), ElementsAre("<unknown> -> error 26000", "ready I"));
 }

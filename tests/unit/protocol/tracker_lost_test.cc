@@ -149,6 +149,19 @@ TEST(TrackerLost, OneLargeRequestIsLetIn) {
   EXPECT_FALSE(session.tracker.lost());
 }
 
+TEST(TrackerLost, ClosedPortalsMakeRoom) {
+  TrackedSession session(size_t{64} << 20);
+  session.Client(client::Query("BEGIN"))
+      .Server(server::CommandComplete("BEGIN") + server::ReadyForQuery('T'));
+  for (int i = 0; i < 20; ++i) {
+    session.Client(client::Parse("", "x") + client::Bind("p", "", {std::string(8 << 20, 'v')}) +
+                   client::Execute("p") + client::ClosePortal("p") + client::Sync());
+    session.Server(server::ParseComplete() + server::BindComplete() + server::CommandComplete("X") +
+                   server::CloseComplete() + server::ReadyForQuery('T'));
+    ASSERT_TRUE(session.Last().known_text) << i;
+  }
+}
+
 TEST(TrackerLost, StatementsBeyondTheBoundAreForgottenNotLost) {
   TrackedSession session(size_t{64} << 20);
   const std::string text(8 << 20, 'x');

@@ -91,6 +91,10 @@ TEST(TrackerSimple, ASyntaxErrorBelongsToTheWholeQuery) {
   session.Server(server::Error("42601", "no", "ERROR", "27") + server::ReadyForQuery('I'));
   EXPECT_THAT(session.Take(),
               ElementsAre("INSERT INTO t VALUES (1); SELEC 2 -> error 42601", "ready I"));
+  // Not without a position in the text: such an error was raised while the first statement ran.
+  session.Client(client::Query("SELECT f(); SELECT 2"));
+  session.Server(server::Error("42601") + server::ReadyForQuery('I'));
+  EXPECT_THAT(session.Take(), ElementsAre("SELECT f() -> error 42601", "ready I"));
   // Not once a statement of it has run: then the error cannot be of the parse.
   session.Client(client::Query("SELECT 1; SELECT f(); SELECT 3"));
   session.Server(server::CommandComplete("SELECT 1") + server::Error("42601", "no", "ERROR", "1") +
