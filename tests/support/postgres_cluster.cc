@@ -86,6 +86,7 @@ void PostgresCluster::WriteConfiguration() {
       {"cluster_name", "'" + options_.name + "'"},
       {"fsync", "off"},
       {"full_page_writes", "off"},
+      {"dynamic_shared_memory_type", "mmap"},  // nothing is left in /dev/shm, however it ends
       {"shared_buffers", "'64MB'"},
       {"max_connections", "120"},
       {"max_prepared_transactions", "10"},

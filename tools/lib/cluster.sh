@@ -18,7 +18,7 @@ cluster_start() {
   setpriv "${user[@]}" --pdeathsig SIGQUIT -- "$PG_BIN/postgres" -D "$directory/data" \
     -c port="$port" -c listen_addresses=127.0.0.1 -c unix_socket_directories= \
     -c fsync=off -c full_page_writes=off -c max_connections=100 -c shared_buffers=128MB \
-    -c cluster_name="$name" >"$directory/server.log" 2>&1 </dev/null &
+    -c dynamic_shared_memory_type=mmap -c cluster_name="$name" >"$directory/server.log" 2>&1 </dev/null &
   CLUSTER_PID[$name]=$!
   CLUSTER_PORT[$name]=$port
   local deadline=$((SECONDS + 60))
