@@ -46,21 +46,24 @@ bool IsCursorStatementOfUnit(const Unit& unit, size_t index) {
 }
 
 // A function that may write: volatile by the catalog, and not one of the server's own.
-bool CallsWritingFunction(const Analysis& analysis, const Catalog& primary) {
+bool CallsWritingFunction(const Analysis& analysis, const Catalog& primary, const Catalog& shadow) {
+  // Without a connection of our own to the primary, the shadow knows the functions.
+  auto volatility = [&](std::string_view schema, std::string_view name) {
+    const std::optional<char> known = primary.FunctionVolatility(schema, name);
+    return known.has_value() ? known : shadow.FunctionVolatility(schema, name);
+  };
   for (const std::string& function : analysis.functions) {
     const size_t dot = function.find('.');
     const std::string schema = dot == std::string::npos ? "" : function.substr(0, dot);
     const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
     if (schema == "pg_catalog") continue;
-    const std::optional<char> own = primary.FunctionVolatility("pg_catalog", name);
-    if (schema.empty() && own.has_value()) continue;
-    const std::optional<char> volatility = primary.FunctionVolatility(schema, name);
-    if (!volatility.has_value() || *volatility == 'v') return true;
+    if (schema.empty() && volatility("pg_catalog", name).has_value()) continue;
+    if (volatility(schema, name).value_or('v') == 'v') return true;
   }
   return false;
 }
 
-bool IsRead(const Analysis& analysis, const Catalog& primary) {
+bool IsRead(const Analysis& analysis, const Catalog& primary, const Catalog& shadow) {
   if (analysis.kind == StatementKind::copy_out) return true;
   if (analysis.kind != StatementKind::select || !analysis.writes.empty() || analysis.sets_config)
     return false;
@@ -68,7 +71,7 @@ bool IsRead(const Analysis& analysis, const Catalog& primary) {
     if (call.kind == SequenceCall::Kind::nextval || call.kind == SequenceCall::Kind::setval)
       return false;
   }
-  return !CallsWritingFunction(analysis, primary);
+  return !CallsWritingFunction(analysis, primary, shadow);
 }
 
 bool BlocksReaders(StatementKind kind) {
@@ -258,7 +261,8 @@ void Planner::RefuseUnit(const Unit& unit, std::string_view reason, Plan* plan) 
   }
 }
 
-PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary) {
+PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary,
+                                      const Catalog& shadow) {
   bool only_reads = true, alone = false, outside = false, anything = false;
   for (const PlannedStatement& step : plan.unit->statements) {
     const Analysis& analysis = *plan.verdicts[step.index].analysis;
@@ -266,7 +270,7 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
         step.action == PlannedStatement::Action::control)
       continue;
     anything = true;
-    only_reads = only_reads && IsRead(analysis, primary);
+    only_reads = only_reads && IsRead(analysis, primary, shadow);
     alone = alone || step.action != PlannedStatement::Action::run || BlocksReaders(analysis.kind) ||
             unit.statements[step.index].primary.kind == Kind::error;
     outside = outside || analysis.rule == ReplayRule::outside_transaction;
@@ -306,7 +310,7 @@ Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const C
     for (RowAccess& access : Writes(unit->statements[i], analysis, context))
       plan.writes.push_back(std::move(access));
   }
-  planned.lane = ChooseLane(plan, *unit, primary);
+  planned.lane = ChooseLane(plan, *unit, primary, shadow);
   plan.read_only = planned.lane == PlannedUnit::Lane::snapshot;
   return plan;
 }

@@ -55,7 +55,8 @@ class Planner {
   PlannedStatement PlanStatement(const Plan& plan, const Unit& unit, size_t index,
                                  const RewriteContext& context) const;
   static void RefuseUnit(const Unit& unit, std::string_view reason, Plan* plan);
-  static PlannedUnit::Lane ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary);
+  static PlannedUnit::Lane ChooseLane(const Plan& plan, const Unit& unit, const Catalog& primary,
+                                      const Catalog& shadow);
   bool UsesTemporaryTable(uint64_t session, const Analysis& analysis) const;
   void NoteTemporaryTables(uint64_t session, const Analysis& analysis);
 

@@ -192,7 +192,7 @@ class ApplierTest : public ::testing::Test {
     return absl::StrCat("INSERT INTO t VALUES (", key, ")");
   }
   void Read(Interval interval, int expected) {
-    Journal("SELECT count(*) FROM t", interval, Rows(std::to_string(expected)));
+    Journal("SELECT n FROM t", interval, Rows(std::to_string(expected)));
   }
 
   // Runs the applier until all is done.
