@@ -215,8 +215,7 @@ TEST_F(SequencerTest, CorruptionStaysUntilSkipped) {
   EXPECT_LT(keys.size(), 6u);
 }
 
-// --- a random journal
-// -----------------------------------------------------------------------------
+// --- a random journal ---
 
 struct Handed {
   Stamp key;
