@@ -22,6 +22,7 @@ constexpr Stamp kPause = 100'000'000;  // after descriptors ran out
 absl::StatusOr<Transport> BindOne(const addrinfo& info) {
   Transport socket(::socket(info.ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!socket.open()) return absl::UnavailableError(std::strerror(errno));
+  TuneSocket(socket.fd());  // accepted sockets inherit it
   const int one = 1;
   setsockopt(socket.fd(), SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
   if (info.ai_family == AF_INET6) {

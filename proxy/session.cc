@@ -32,7 +32,6 @@ Session::~Session() { context_->loop->Cancel(&timer_); }
 void Session::Start() {
   login_deadline_ = context_->loop->now() + context_->shared->login_timeout;
   context_->loop->Arm(&timer_, login_deadline_);
-  TuneSocket(client_.transport.fd());
   if (!context_->loop->Add(client_.transport.fd(), &client_, EventLoop::Trigger::edge).ok()) {
     Close();
   }
