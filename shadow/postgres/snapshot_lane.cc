@@ -54,6 +54,7 @@ absl::Status PostgresSnapshotLane::ReadCopy(const ReadRequest& request,
 absl::Status PostgresSnapshotLane::ReadRun(const std::vector<ReadRequest>& requests,
                                            std::vector<compare::Observation>* observations) {
   absl::Status status = lane_->Send("SAVEPOINT pgparity_read", kSavepoint);
+  size_t sent = observations->size();
   for (size_t i = observations->size(); i < requests.size() && status.ok(); ++i) {
     const PlannedStatement& statement = *requests[i].statement;
     if (statement.action == PlannedStatement::Action::copy_out) break;
@@ -61,6 +62,7 @@ absl::Status PostgresSnapshotLane::ReadRun(const std::vector<ReadRequest>& reque
     if (!status.ok()) break;
     status =
         lane_->Send(statement.shadow, {statement.capture_rows, statement.capture_bytes}, kRead);
+    ++sent;
   }
   if (status.ok()) status = lane_->Sync(kSync);
   bool failed = false;
@@ -74,10 +76,12 @@ absl::Status PostgresSnapshotLane::ReadRun(const std::vector<ReadRequest>& reque
     }
   }
   if (!status.ok()) return status;
-  // Only an error undoes settings; then they are not known any more.
-  if (failed) lane_->ForgetSettings();
-  return failed ? Command("ROLLBACK TO SAVEPOINT pgparity_read")
-                : Command("RELEASE SAVEPOINT pgparity_read");
+  if (!failed && observations->size() == sent) return Command("RELEASE SAVEPOINT pgparity_read");
+  // What stood behind the error was skipped, settings and prepared statements of ours included.
+  if (absl::Status back = Command("ROLLBACK TO SAVEPOINT pgparity_read"); !back.ok()) return back;
+  lane_->ForgetSettings();
+  lane_->ForgetPrepared();
+  return absl::OkStatus();
 }
 
 absl::StatusOr<std::vector<compare::Observation>> PostgresSnapshotLane::Read(
@@ -85,14 +89,16 @@ absl::StatusOr<std::vector<compare::Observation>> PostgresSnapshotLane::Read(
   if (!open_) return absl::FailedPreconditionError("no snapshot is open");
   std::vector<compare::Observation> observations;
   absl::Status status;
+  int stuck = 0;
   while (status.ok() && observations.size() < requests.size()) {
     const size_t before = observations.size();
     const ReadRequest& next = requests[before];
     status = next.statement->action == PlannedStatement::Action::copy_out
                  ? ReadCopy(next, &observations)
                  : ReadRun(requests, &observations);
-    if (status.ok() && observations.size() == before)
-      status = absl::InternalError("a read gave no result");
+    // Once more with nothing prepared; then it is the lane's own trouble.
+    stuck = observations.size() == before ? stuck + 1 : 0;
+    if (status.ok() && stuck > 1) status = absl::InternalError("a read gave no result");
   }
   if (status.ok()) return observations;
   lane_.reset();
