@@ -453,6 +453,7 @@ TEST_F(ParityLogTest, AFailedFlushLosesNothing) {
   ASSERT_TRUE(log_->Flush().ok());
   Execute("CREATE TRIGGER refuse BEFORE INSERT ON gap BEGIN SELECT RAISE(ABORT, 'no'); END");
   Record(Class::divergent, "aa");
+  Record(Class::divergent, "cc");
   Record(Class::match, "bb");
   log_->Add(Counter::units_seen, 2);
   log_->SoakTick(now_us_, true);
@@ -467,16 +468,18 @@ TEST_F(ParityLogTest, AFailedFlushLosesNothing) {
   EXPECT_FALSE(log_->Flush().ok());
   Execute("DROP TRIGGER refuse");
   const Report report = Load();
-  EXPECT_EQ(report.statements.at("divergent"), 3u);
+  EXPECT_EQ(report.statements.at("divergent"), 4u);
   EXPECT_EQ(report.statements.at("match"), 1u);
   EXPECT_EQ(report.divergences.at(0).count, 2u);
+  EXPECT_EQ(Query("SELECT count FROM divergence WHERE fingerprint = 'aa'"), 2);
+  EXPECT_EQ(Query("SELECT count FROM divergence WHERE fingerprint = 'cc'"), 1);
   EXPECT_EQ(report.units.at("seen"), 2u);
   EXPECT_DOUBLE_EQ(report.seconds, 1);
   EXPECT_EQ(report.facts.at("name"), "new");
   ASSERT_EQ(report.gaps.size(), 1u);
   EXPECT_EQ(report.gaps[0].count, 2u);
-  EXPECT_EQ(Query("SELECT count(*) FROM divergence_examples"), 3);
-  EXPECT_EQ(Query("SELECT count(*) FROM shape"), 3);
+  EXPECT_EQ(Query("SELECT count(*) FROM divergence_examples"), 4);
+  EXPECT_EQ(Query("SELECT count(*) FROM shape"), 4);
 }
 
 TEST_F(ParityLogTest, LongTextsAreCut) {

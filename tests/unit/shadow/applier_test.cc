@@ -204,7 +204,7 @@ class ApplierTest : public ::testing::Test {
     options.planner.database = "app";
     ApplierHooks hooks;
     hooks.live_point = [end] { return LivePoint{1'000'000, 1'000'000, end}; };
-    hooks.now = [] { return Stamp{2'000'000}; };
+    hooks.now = [] { return Stamp{500'000}; };
     hooks.last_ordinal = [this] { return ordinal_; };
     hooks.release = [](Position) {};
     hooks.load_primary_catalog = []() -> absl::StatusOr<std::shared_ptr<const Catalog>> {

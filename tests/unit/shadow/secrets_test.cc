@@ -39,7 +39,7 @@ INSTANTIATE_TEST_SUITE_P(
         "ALTER USER MAPPING FOR bob SERVER s OPTIONS (SET password 'geheim')",
         "CREATE USER MAPPING FOR bob SERVER s OPTIONS (\"user\" 'x', password 'geheim')",
         "CREATE SERVER s FOREIGN DATA WRAPPER w OPTIONS (host 'geheim')",
-        "ALTER SUBSCRIPTION s CONNECTION 'geheim'",
+        "ALTER SUBSCRIPTION s CONNECTION 'geheim'", "ALTER SERVER s OPTIONS (SET host 'geheim')",
         "ALTER SYSTEM SET primary_conninfo = 'password=geheim'",
         "SELECT * FROM dblink('password=geheim', 'SELECT 1') AS t(a int)",
         "SELECT DBLINK_CONNECT($$geheim$$)", "SELECT \"dblink_exec\"('geheim')",
