@@ -256,12 +256,15 @@ void ShadowPipeline::SetPaused(bool paused) {
 uint64_t ShadowPipeline::pending_units() const { return applier_->status().lag_units; }
 
 void ShadowPipeline::Stop() {
+  // The applier's thread starts the count of the shadow: it ends first.
+  if (applier_ != nullptr) {
+    sink_->set_applier(nullptr);
+    applier_->Stop();
+  }
   for (std::thread* thread : {&shadow_counter_, &primary_counter_}) {
     if (thread->joinable()) thread->join();
   }
   if (applier_ == nullptr) return;
-  sink_->set_applier(nullptr);
-  applier_->Stop();
   (void)journal_->Flush();
   (void)log_->Flush();
   dir_->MarkClean();
