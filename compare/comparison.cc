@@ -230,6 +230,8 @@ Comparison Compare(const Observation& primary, const Observation& shadow,
   Comparison result;
   if (Failed(primary) || Failed(shadow)) {
     CompareFailures(primary, shadow, &result);
+    if (shadow.kind == Observation::Kind::error)
+      result.shadow_sqlstate = DecodeErrorFields(shadow.error).sqlstate;
   } else {
     CompareOutcomes(primary, shadow, &result);
     if (result.equal()) CompareTagVerbs(primary, shadow, &result);

@@ -32,6 +32,7 @@ struct Comparison {
   // One line without user data: "column 2 (price) differs in row 1", "3 rows against 2", "SQLSTATE
   // 23505 against none".
   std::string what;
+  std::string shadow_sqlstate;  // of the shadow's error, where it answered with one
   // Values, for the example; redacted later. At most 4 KiB each.
   std::string primary_example, shadow_example;
   // Positions in the result, from 0, in ascending order.

@@ -27,7 +27,8 @@ struct ReportOptions {
 };
 
 // Codes: divergent, gap, pending-units, in-doubt, nothing-compared, coverage, ambiguous-rate,
-// soak-too-short, and earlier (divergences or gaps before the time that the report begins at).
+// never-matched, soak-too-short, and earlier (divergences or gaps before the time that the report
+// begins at).
 struct Reason {
   std::string code, text;
   std::string advice;  // what to do about it
@@ -67,6 +68,8 @@ struct Report {
   std::vector<GapEntry> gaps;
   std::vector<TableCoverage> tables;
   uint64_t shapes = 0;
+  // Shapes that were ambiguous and never matched: nothing shows that both sides answer them alike.
+  std::vector<std::string> never_matched;
   LatencyHistogram primary_us, shadow_us, proxy_added_us;
   std::map<std::string, std::string> facts;
   // With ReportOptions::since_us: where the report really begins, and what was before.

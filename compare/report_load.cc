@@ -251,8 +251,15 @@ class Loader {
           report_.facts[EscapeControl(row.Text(0))] = EscapeControl(row.Text(1));
         });
     if (!status.ok()) return status;
-    return ForEachRow("SELECT count(*) FROM shape WHERE last_at_us >= ?2",
-                      [this](const SqliteStatement& row) { report_.shapes = row.Unsigned(0); });
+    status = ForEachRow("SELECT count(*) FROM shape WHERE last_at_us >= ?2",
+                        [this](const SqliteStatement& row) { report_.shapes = row.Unsigned(0); });
+    if (!status.ok()) return status;
+    return ForEachRow(
+        "SELECT text FROM shape WHERE last_at_us >= ?2 AND \"match\" = 0 AND ambiguous > 0 "
+        "ORDER BY ambiguous DESC, fingerprint",
+        [this](const SqliteStatement& row) {
+          report_.never_matched.push_back(Statement(row.Text(0)));
+        });
   }
 
   SqliteDatabase* db_;

@@ -83,6 +83,18 @@ void AddCoverageReasons(const Report& report, const VerdictOptions& options,
   }
 }
 
+void AddNeverMatchedReason(const Report& report, std::vector<Reason>* reasons) {
+  if (report.never_matched.empty()) return;
+  const size_t count = report.never_matched.size();
+  reasons->push_back(
+      {"never-matched",
+       StrCat(
+           Plural(count, "shape"), count == 1 ? " was" : " were",
+           " ambiguous and never matched: nothing shows that the shadow answers right; the first: ",
+           Shorten(report.never_matched.front(), 120)),
+       "run these statements once while nothing else writes their tables, or compare the tables"});
+}
+
 void AddSoakReason(const Report& report, const VerdictOptions& options,
                    std::vector<Reason>* reasons) {
   if (report.clean_seconds >= options.min_soak_seconds) return;
@@ -144,6 +156,7 @@ Judgement Judge(const Report& report, const VerdictOptions& options) {
          "compare the tables concerned, then soak anew"});
   }
   AddCoverageReasons(report, options, &reasons);
+  AddNeverMatchedReason(report, &reasons);
   AddSoakReason(report, options, &reasons);
   judgement.verdict = divergent         ? Verdict::fail
                       : reasons.empty() ? Verdict::pass

@@ -148,6 +148,17 @@ TEST_F(ParityLogTest, ADivergenceIsKeyedByShapeClassAndKind) {
   EXPECT_EQ(report.divergences[3].cls, "ambiguous");
 }
 
+TEST_F(ParityLogTest, ShapesThatWereAmbiguousAndNeverMatchedAreNamed) {
+  Open();
+  Record(Class::ambiguous, "00000000000000aa");
+  Record(Class::match, "00000000000000bb");
+  Record(Class::ambiguous, "00000000000000bb");
+  Record(Class::match, "00000000000000cc");
+  EXPECT_EQ(Load().never_matched.size(), 1u);
+  Record(Class::match, "00000000000000aa");
+  EXPECT_TRUE(Load().never_matched.empty());
+}
+
 TEST_F(ParityLogTest, ADivergenceKeepsItsFirstExampleAndItsSpan) {
   Open();
   StatementRecord record = Statement(Class::divergent, "00000000000000aa");

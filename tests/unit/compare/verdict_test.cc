@@ -139,6 +139,15 @@ TEST(Verdict, AmbiguousRate) {
   EXPECT_THAT(Codes(Judge(report, {})), ElementsAre("ambiguous-rate"));
 }
 
+TEST(Verdict, AShapeThatNeverMatchedIsNoEvidence) {
+  Report report = Clean();
+  report.never_matched = {"SELECT a FROM t", "SELECT b FROM t"};
+  const Judgement judgement = Judge(report, {});
+  EXPECT_EQ(judgement.verdict, Verdict::inconclusive);
+  ASSERT_THAT(Codes(judgement), ElementsAre("never-matched"));
+  EXPECT_THAT(judgement.reasons[0].text, AllOf(HasSubstr("2 shapes"), HasSubstr("SELECT a")));
+}
+
 TEST(Verdict, EveryReasonIsNamedMostSeriousFirstAndSaysWhatToDo) {
   Report report;
   report.statements = {

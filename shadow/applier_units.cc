@@ -1,0 +1,265 @@
+// The applier's work on units: from the sequencer to the store or the readers, and their outcomes
+// to the judge.
+#include <algorithm>
+
+#include "absl/time/clock.h"
+#include "protocol/text.h"
+#include "shadow/applier.h"
+
+namespace pgparity::shadow {
+
+using protocol::StrCat;
+
+namespace {
+
+constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
+constexpr absl::Duration kLastBackoff = absl::Seconds(5);
+// Units taken before the applier looks up: reads never fill the window.
+constexpr int kRound = 128;
+// How finely in stamps (nanoseconds) the applier remembers what was settled when.
+constexpr Stamp kSettlementStep = 50'000'000;
+
+}  // namespace
+
+absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
+  if (!again_.empty()) {
+    Plan plan = std::move(again_.front());
+    again_.pop_front();
+    if (first_of_again_alone_) plan.unit->lane = PlannedUnit::Lane::alone;
+    first_of_again_alone_ = false;
+    return std::optional<Plan>(std::move(plan));
+  }
+  const LivePoint live = hooks_.live_point();
+  const Stamp now = hooks_.now();
+  sequencer_->RaiseWatermark(live.watermark, live.settled, live.journal_end);
+  absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+  if (absl::IsDataLoss(ref.status()) && sequencer_->SkipCorruption()) {
+    hooks_.log_warning(StrCat(protocol::MessageOf(ref.status()), "; going on at the next segment"));
+    log_->Gap("journal-corrupt", protocol::MessageOf(ref.status()),
+              absl::ToUnixMicros(absl::Now()));
+    return std::optional<Plan>();
+  }
+  if (!ref.ok()) return ref.status();
+  if (settlements_.empty() || settlements_.back().published + kSettlementStep <= now) {
+    settlements_.push_back({sequencer_->settled(), now});
+  }
+  if (!ref->has_value()) {
+    SettleUpTo(sequencer_->watermark());
+    return std::optional<Plan>();
+  }
+  SettleUpTo((*ref)->key);
+  const Position low = sequencer_->low();
+  absl::StatusOr<Plan> made = MakePlan(**ref);
+  if (!made.ok()) return made.status();
+  Plan plan = *std::move(made);
+  plan.unit->low = low;
+  handed_on_ = {plan.unit->ref.key, plan.unit->ref.position, low};
+  judge_.Planned(plan);
+  return std::optional<Plan>(std::move(plan));
+}
+
+absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {
+  Unit unit;
+  if (ref.parts.empty()) {
+    absl::StatusOr<Unit> loaded = sequencer_->Load(ref);
+    if (!loaded.ok()) return loaded.status();
+    unit = *std::move(loaded);
+  } else {
+    absl::StatusOr<UnitHeader> header = sequencer_->LoadHeader(ref);
+    if (!header.ok()) return header.status();
+    unit.header = *std::move(header);
+  }
+  Plan plan = planner_.Make(std::make_shared<const Unit>(std::move(unit)), ref, *primary_catalog_,
+                            *store_->catalog());
+  if (!ref.parts.empty()) plan.unit->lane = PlannedUnit::Lane::parts;
+  return plan;
+}
+
+absl::StatusOr<bool> Applier::Round() {
+  bool moved = false;
+  if (absl::Now() >= catalog_again_) ReloadCatalogs();
+  TakeReadResults();
+  for (int taken = 0; taken < kRound && window_.size() < options_.window && !stop_; ++taken) {
+    absl::StatusOr<std::optional<Plan>> plan = NextPlan();
+    if (!plan.ok()) return plan.status();
+    if (!plan->has_value()) break;
+    moved = true;
+    if (absl::Status status = Dispatch(**std::move(plan)); !status.ok()) return status;
+  }
+  if (window_.empty()) return moved;
+  if (absl::Status status = CollectSome(moved ? absl::ZeroDuration() : absl::Milliseconds(20));
+      !status.ok()) {
+    return status;
+  }
+  return true;
+}
+
+void Applier::Done(const Plan& plan) {
+  const UnitHeader& header = plan.unit->unit->header;
+  ordinal_done_ = std::max(ordinal_done_, header.ordinal);
+  key_done_ = std::max(key_done_, header.key);
+  ++applied_;
+}
+
+absl::Status Applier::Dispatch(Plan plan) {
+  switch (plan.unit->lane) {
+    case PlannedUnit::Lane::nothing:
+      judge_.Outcome(plan, {}, primary_catalog_, store_->catalog());
+      Done(plan);
+      return absl::OkStatus();
+    case PlannedUnit::Lane::snapshot:
+      return DispatchRead(std::move(plan));
+    case PlannedUnit::Lane::window: {
+      readers_->WriteFollows(plan.unit->ref.key);
+      std::shared_ptr<const PlannedUnit> unit = plan.unit;
+      window_.push_back(std::move(plan));
+      return store_->Submit(std::move(unit));
+    }
+    case PlannedUnit::Lane::alone:
+    case PlannedUnit::Lane::outside_transaction:
+    case PlannedUnit::Lane::parts:
+      break;
+  }
+  again_.push_front(std::move(plan));
+  if (absl::Status status = DrainWindow(); !status.ok()) return status;
+  // What failed in the window stands before the unit that was to run alone.
+  if (first_of_again_alone_) return absl::OkStatus();
+  plan = again_.front();
+  readers_->WriteFollows(plan.unit->ref.key);
+  if (plan.unit->blocks_readers || plan.unit->lane == PlannedUnit::Lane::parts) readers_->Quiesce();
+  absl::Status status = RunAlone(plan);
+  if (status.ok()) again_.pop_front();
+  return status;
+}
+
+absl::Status Applier::DispatchRead(Plan plan) {
+  if (!readers_->TryOpenSnapshot(plan)) {
+    again_.push_front(plan);
+    if (absl::Status status = DrainWindow(); !status.ok()) return status;
+    if (first_of_again_alone_) return absl::OkStatus();
+    again_.pop_front();
+    if (absl::Status status = readers_->TakeSnapshotFor(plan); !status.ok()) {
+      ReadFailed(plan, status);
+      return absl::OkStatus();
+    }
+  }
+  reads_out_.insert(plan.unit->ref.first());
+  return absl::OkStatus();
+}
+
+void Applier::ReadFailed(const Plan& plan, const absl::Status& why) {
+  if (trouble_.empty())
+    hooks_.log_warning(StrCat("a read was not compared: ", protocol::MessageOf(why)));
+  judge_.OutcomeUnknown(plan, "snapshot-lane-failed");
+  Done(plan);
+}
+
+absl::StatusOr<UnitOutcome> Applier::TryAlone(const Plan& plan) {
+  return plan.unit->lane == PlannedUnit::Lane::parts ? RunParts(plan)
+                                                     : store_->ApplyAlone(*plan.unit);
+}
+
+absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
+  if (absl::Status status = store_->BeginParts(*plan.unit); !status.ok()) return status;
+  const UnitRef& ref = plan.unit->ref;
+  for (size_t i = 0; i <= ref.parts.size(); ++i) {
+    absl::StatusOr<std::vector<Statement>> statements = sequencer_->LoadPart(ref, i);
+    if (!statements.ok()) {
+      store_->AbandonParts();
+      return statements.status();
+    }
+    const Plan part = planner_.Make(
+        std::make_shared<const Unit>(Unit{plan.unit->unit->header, *std::move(statements)}), ref,
+        *primary_catalog_, *store_->catalog());
+    judge_.Planned(part);
+    absl::StatusOr<UnitOutcome> outcome = store_->RunPart(*part.unit);
+    if (!outcome.ok()) return outcome.status();
+    judge_.PartOutcome(part, *outcome, primary_catalog_, store_->catalog());
+    plan.unit->changes_catalog = plan.unit->changes_catalog || part.unit->changes_catalog;
+    if (outcome->status != UnitOutcome::Status::failed) continue;
+    judge_.GapOf(plan, "large-unit-refused",
+                 "a unit too large to hold failed on the shadow; nothing of it was applied");
+    outcome->statements.clear();
+    return outcome;
+  }
+  return store_->FinishParts(*plan.unit);
+}
+
+absl::Status Applier::RunAlone(const Plan& plan) {
+  absl::Duration pause = kFirstBackoff;
+  absl::StatusOr<UnitOutcome> outcome = TryAlone(plan);
+  while (absl::IsAborted(outcome.status()) && !stop_) {
+    WaitForWork(pause);
+    pause = std::min(pause * 2, kLastBackoff);
+    Housekeeping(false);
+    outcome = TryAlone(plan);
+  }
+  if (!outcome.ok()) return outcome.status();
+  const UnitRef& ref = plan.unit->ref;
+  if (outcome->status == UnitOutcome::Status::failed) {
+    if (absl::Status status = store_->SaveProgress({ref.key, ref.position, plan.unit->low});
+        !status.ok()) {
+      return status;
+    }
+  }
+  saved_ = {ref.key, ref.position, plan.unit->low};
+  if (plan.unit->changes_catalog) {
+    if (absl::Status status = store_->ReloadCatalog(); absl::IsUnavailable(status)) return status;
+    ReloadCatalogs();
+  }
+  judge_.Outcome(plan, *outcome, primary_catalog_, store_->catalog());
+  Done(plan);
+  return absl::OkStatus();
+}
+
+absl::Status Applier::CollectSome(absl::Duration timeout) {
+  absl::StatusOr<std::vector<Collected>> collected = store_->Collect(timeout);
+  if (!collected.ok()) return collected.status();
+  std::deque<Plan> behind;
+  bool failed = false;
+  for (Collected& done : *collected) {
+    Plan plan = std::move(window_.front());
+    window_.pop_front();
+    if (done.outcome.status == UnitOutcome::Status::applied) {
+      if (plan.unit->finish == PlannedUnit::Finish::commit) {
+        saved_ = {plan.unit->ref.key, plan.unit->ref.position, plan.unit->low};
+      }
+      judge_.Outcome(plan, done.outcome, primary_catalog_, store_->catalog());
+      Done(plan);
+      continue;
+    }
+    failed = failed || done.outcome.status == UnitOutcome::Status::failed;
+    behind.push_back(std::move(plan));
+  }
+  if (behind.empty()) return absl::OkStatus();
+  for (Plan& plan : again_) behind.push_back(std::move(plan));
+  again_ = std::move(behind);
+  first_of_again_alone_ = failed;
+  return absl::OkStatus();
+}
+
+absl::Status Applier::DrainWindow() {
+  while (!window_.empty()) {
+    if (absl::Status status = CollectSome(absl::Seconds(1)); !status.ok()) return status;
+    if (stop_ && !connected_) return absl::CancelledError("stopping");
+  }
+  return absl::OkStatus();
+}
+
+void Applier::TakeReadResults() {
+  if (readers_ == nullptr) return;
+  bool lost = false;
+  for (ReadResult& result : readers_->TakeResults()) {
+    reads_out_.erase(reads_out_.find(result.plan.unit->ref.first()));
+    if (result.outcome.ok()) {
+      judge_.Outcome(result.plan, *result.outcome, primary_catalog_, store_->catalog());
+      Done(result.plan);
+    } else {
+      lost = true;
+      ReadFailed(result.plan, result.outcome.status());
+    }
+  }
+  if (lost) readers_->Quiesce();
+}
+
+}  // namespace pgparity::shadow

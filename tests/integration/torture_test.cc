@@ -1,0 +1,47 @@
+// The concurrency torture: no false alarm, and what is not known is said.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cstdlib>
+
+#include "tests/integration/environment.h"
+#include "tests/support/delay_relay.h"
+#include "tests/support/torture.h"
+
+namespace pgparity::support {
+namespace {
+
+uint64_t Setting(const char* name, uint64_t otherwise) {
+  const char* text = std::getenv(name);
+  return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
+}
+
+TEST(Torture, PassiveCallsNothingDivergent) {
+  TortureOptions options;
+  options.seed = Setting("PGPARITY_TORTURE_SEED", 20261120);
+  options.units = Setting("PGPARITY_TORTURE_UNITS", 2000);
+  options.connections = static_cast<int>(Setting("PGPARITY_TORTURE_CONNECTIONS", 32));
+  std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
+  DatabasePair pair("torture");
+  pair.Seed(TortureSchema(options.hot_rows));
+  const std::chrono::microseconds delay(Setting("PGPARITY_TORTURE_DELAY_US", 500));
+  DelayRelay behind(PrimaryCluster().port(), delay, options.seed);
+  ProxyOptions serve = ProxyFor(pair);
+  serve.primary_url =
+      "postgres://postgres@127.0.0.1:" + std::to_string(behind.port()) + "/" + pair.name();
+  ProxyProcess proxy(serve);
+  ASSERT_TRUE(proxy.started());
+  DelayRelay before(proxy.port(), delay, options.seed + 1);
+  const TortureResult result = RunTorture(
+      "postgres://postgres@127.0.0.1:" + std::to_string(before.port()) + "/" + pair.name(),
+      options);
+  EXPECT_EQ(result.trouble, "");
+  ASSERT_TRUE(proxy.Drain());
+  const ReportJson report = proxy.Report();
+  std::printf("%s\n", report.Summary().c_str());
+  EXPECT_EQ(report.statements.at("divergent"), 0U) << report.text;
+  EXPECT_EQ(report.units.at("in_doubt"), 0U);
+}
+
+}  // namespace
+}  // namespace pgparity::support
