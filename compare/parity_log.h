@@ -57,6 +57,8 @@ enum class Counter : uint8_t {
   units_rolled_back,
   units_in_doubt,
   statements_seen,
+  // Rows written in an order that nothing proves, or perhaps not as on the primary.
+  rows_unproved,
   kCount
 };
 

@@ -18,8 +18,8 @@ namespace pgparity::compare {
 inline constexpr size_t kClasses = static_cast<size_t>(Class::not_compared) + 1;
 inline constexpr size_t kCounters = static_cast<size_t>(Counter::kCount);
 inline constexpr std::array<std::string_view, kCounters> kCounterNames = {
-    "units_seen",        "units_applied",  "units_read_only",
-    "units_rolled_back", "units_in_doubt", "statements_seen"};
+    "units_seen",     "units_applied",   "units_read_only", "units_rolled_back",
+    "units_in_doubt", "statements_seen", "rows_unproved"};
 
 // A histogram of few values, small while there are few.
 class SparseHistogram {

@@ -29,7 +29,8 @@ CREATE TABLE fact (
 ) STRICT, WITHOUT ROWID;
 
 -- All counters, each by the bucket in which it was counted. kind and key:
---   counter      units_seen, units_applied, units_read_only, units_rolled_back, units_in_doubt, statements_seen
+--   counter      units_seen, units_applied, units_read_only, units_rolled_back, units_in_doubt, statements_seen,
+--                rows_unproved
 --   class        match, divergent, consequence, ambiguous, volatile, waived, refused, not-compared: statements
 --   reason       CLASS/REASON of those that are not a plain match
 --   note         incomplete, bytewise, digest-only: matches that were compared only so far

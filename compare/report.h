@@ -27,8 +27,8 @@ struct ReportOptions {
 };
 
 // Codes: divergent, gap, pending-units, in-doubt, nothing-compared, coverage, ambiguous-rate,
-// never-matched, soak-too-short, and earlier (divergences or gaps before the time that the report
-// begins at).
+// unproved-order, never-matched, soak-too-short, and earlier (divergences or gaps before the time
+// that the report begins at).
 struct Reason {
   std::string code, text;
   std::string advice;  // what to do about it

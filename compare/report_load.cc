@@ -96,9 +96,12 @@ class Loader {
                    });
     if (!status.ok()) return status;
     for (const std::string_view name : kCounterNames) {
-      const bool units = name.starts_with("units_");
-      const std::string key(name.substr(name.find('_') + 1));
-      (units ? report_.units : report_.statements)[key] = CountOf(tallies_["counter"], name);
+      const uint64_t n = CountOf(tallies_["counter"], name);
+      if (name.starts_with("statements_")) {
+        report_.statements[std::string(name.substr(11))] = n;
+      } else {
+        report_.units[std::string(name.starts_with("units_") ? name.substr(6) : name)] = n;
+      }
     }
     uint64_t compared = 0;
     for (size_t i = 0; i < kClasses; ++i) {

@@ -155,6 +155,14 @@ Judgement Judge(const Report& report, const VerdictOptions& options) {
          "a connection broke, or the primary stopped, between COMMIT and its answer: "
          "compare the tables concerned, then soak anew"});
   }
+  if (const uint64_t rows = CountOf(report.units, "rows_unproved"); rows > 0) {
+    reasons.push_back(
+        {"unproved-order",
+         StrCat("on ", Plural(rows, "row"),
+                " concurrent writes came in an order that nothing "
+                "proves: the shadow's rows may differ"),
+         "compare the tables named in the ambiguous entries, by key, while nothing writes them"});
+  }
   AddCoverageReasons(report, options, &reasons);
   AddNeverMatchedReason(report, &reasons);
   AddSoakReason(report, options, &reasons);

@@ -50,10 +50,15 @@ protocol::TextSettings TextSettingsOf(const Settings& settings) {
 
 void Judge::Planned(const Plan& plan) {
   const Unit& unit = *plan.unit->unit;
-  Interval interval = unit.header.interval;
-  for (const Statement& statement : unit.statements)
-    interval.hi = std::max(interval.hi, statement.done);
-  overlaps_.Note(plan.unit->ref.position, interval, plan.writes);
+  const Interval& interval = unit.header.interval;
+  Stamp seen = interval.hi;
+  for (const Statement& statement : unit.statements) seen = std::max(seen, statement.done);
+  if (plan.unit->finish == PlannedUnit::Finish::roll_back) return;
+  Unproved(overlaps_.Note(plan.unit->ref.position, interval, seen, plan.writes));
+}
+
+void Judge::Unproved(const std::vector<RowAccess>& rows) {
+  if (const size_t added = unproved_.Add(rows); added > 0) log_->Add(Counter::rows_unproved, added);
 }
 
 void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view detail) {
@@ -263,8 +268,14 @@ void Judge::Decide(const Mismatch& mismatch) {
     cause_.clear();
     return;
   }
-  if (overlaps_.Overlapped(plan.unit->ref.position, mismatch.interval, mismatch.touched)) {
-    return Record(plan, mismatch.index, Class::ambiguous, "overlapping-writes", mismatch.comparison,
+  const bool overlapped =
+      overlaps_.Overlapped(plan.unit->ref.position, mismatch.interval, mismatch.touched);
+  if (overlapped || unproved_.Touched(mismatch.touched)) {
+    // What it wrote on the shadow may not be what it wrote on the primary.
+    if (!analysis.writes.empty() && plan.unit->finish == PlannedUnit::Finish::commit)
+      Unproved(mismatch.touched);
+    return Record(plan, mismatch.index, Class::ambiguous,
+                  overlapped ? "overlapping-writes" : "unproved-rows", mismatch.comparison,
                   mismatch.shadow_us);
   }
   Record(plan, mismatch.index, Class::divergent, "", mismatch.comparison, mismatch.shadow_us);

@@ -13,6 +13,7 @@
 #include "shadow/plan.h"
 #include "shadow/store.h"
 #include "shadow/taint.h"
+#include "shadow/unproved.h"
 
 namespace pgparity::shadow {
 
@@ -61,6 +62,7 @@ class Judge {
   };
 
   void CountUnit(const Plan& plan);
+  void Unproved(const std::vector<RowAccess>& rows);
   void RecordUncompared(const Plan& plan, size_t index, std::string_view reason);
   void CompareStatement(const Plan& plan, size_t index, const compare::Observation& shadow_side,
                         const std::shared_ptr<const Catalog>& primary,
@@ -83,6 +85,7 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
+  UnprovedRows unproved_;
   Taint taint_;
   std::deque<Mismatch> mismatches_;
   std::string cause_;  // of the consequence being recorded
