@@ -60,6 +60,18 @@ void LatencyHistogram::Merge(const LatencyHistogram& other) {
   }
 }
 
+double LatencyHistogram::Sum() const {
+  double sum = 0;
+  for (size_t i = 0; i < kBuckets; ++i) sum += MiddleOf(i) * static_cast<double>(buckets_[i]);
+  return sum;
+}
+
+uint64_t LatencyHistogram::CountBelow(uint64_t micros) const {
+  uint64_t count = 0;
+  for (size_t i = 0; i <= BucketOf(micros); ++i) count = SaturatingAdd(count, buckets_[i]);
+  return count;
+}
+
 double LatencyHistogram::Quantile(double q) const {
   if (count_ == 0) return 0;
   const double wanted = std::clamp(q, 0.0, 1.0) * static_cast<double>(count_);

@@ -21,6 +21,10 @@ class LatencyHistogram {
   uint64_t count() const { return count_; }
   // Microseconds; 0 when empty. `q` is clamped to 0..1.
   double Quantile(double q) const;
+  // Of all values, microseconds; within 7%.
+  double Sum() const;
+  // How many values are at most `micros`, to the resolution of the buckets.
+  uint64_t CountBelow(uint64_t micros) const;
   // Only buckets in use are written: a version byte, then pairs of variable-length integers, the
   // distance to the next bucket in use and its count.
   std::string Serialise() const;

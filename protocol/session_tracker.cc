@@ -9,7 +9,6 @@ namespace pgparity::protocol {
 
 using tracker::BindRequest;
 using tracker::CopyDataRequest;
-using tracker::CopyEndRequest;
 using tracker::ExecuteRequest;
 using tracker::ParseRequest;
 using tracker::QueryRequest;

@@ -101,6 +101,11 @@ absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
 }
 
 absl::Status Forwarder::Impl::Listen() {
+  for (const int fd : options.passed_sockets) {
+    listeners.push_back(Listener::Adopt(fd));
+    ports.push_back(listeners.back()->port());
+  }
+  if (!listeners.empty()) return absl::OkStatus();
   if (options.listen.empty()) return absl::InvalidArgumentError("no address to listen on");
   for (const std::string& text : options.listen) {
     auto bound = Listener::Bind(text);

@@ -16,7 +16,9 @@ namespace pgparity::proxy {
 
 struct ForwarderOptions {
   std::vector<std::string> listen;  // see ParseListenAddress
-  std::string primary_host;         // a name, an address, or a Unix socket's directory
+  std::vector<int>
+      passed_sockets;        // listening ones to take over; if there are any, in place of `listen`
+  std::string primary_host;  // a name, an address, or a Unix socket's directory
   uint16_t primary_port = 5432;
   int threads = 1;
   size_t max_sessions = 1000;

@@ -99,6 +99,12 @@ absl::StatusOr<std::vector<std::unique_ptr<Listener>>> Listener::Bind(std::strin
   return absl::UnavailableError(StrCat("cannot listen on ", text, ": ", protocol::MessageOf(last)));
 }
 
+std::unique_ptr<Listener> Listener::Adopt(int fd) {
+  TuneSocket(fd);
+  const uint16_t port = PortOf(fd);
+  return std::unique_ptr<Listener>(new Listener(Transport(fd), port));
+}
+
 absl::Status Listener::Watch(EventLoop* loop, Accepted accepted) {
   loop_ = loop;
   accepted_ = std::move(accepted);

@@ -28,6 +28,9 @@ class Listener final : public EventLoop::Handler {
   // One for each address that `text` stands for. Errors: no such host, in use, not permitted.
   static absl::StatusOr<std::vector<std::unique_ptr<Listener>>> Bind(std::string_view text);
 
+  // Takes over a listening socket that was passed to this process (TakePassedSockets).
+  static std::unique_ptr<Listener> Adopt(int fd);
+
   uint16_t port() const { return port_; }
   // Accepts from now on, on the loop's thread. The loop outlives this.
   absl::Status Watch(EventLoop* loop, Accepted accepted);

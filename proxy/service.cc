@@ -17,6 +17,8 @@
 #include "proxy/admin_server.h"
 #include "proxy/forwarder.h"
 #include "proxy/log.h"
+#include "proxy/metrics.h"
+#include "proxy/service_manager.h"
 #include "proxy/shadow_pipeline.h"
 #include "proxy/url.h"
 
@@ -78,7 +80,9 @@ class Service {
   absl::Status StartPipeline();
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
+  std::string_view StateText(const shadow::ApplierStatus& shadow) const;
   std::string StatusJson() const;
+  std::string MetricsText() const;
   std::string ReportJson() const;
   void SetPaused(bool paused);
   absl::Status Drain(absl::Duration timeout);
@@ -86,6 +90,7 @@ class Service {
 
   const ServeOptions& options_;
   DatabaseUrl primary_, shadow_;
+  std::vector<int> passed_sockets_;  // of the service manager
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
@@ -116,6 +121,7 @@ ShadowPipelineOptions Service::PipelineOptions() const {
 ForwarderOptions Service::ForwardOptions() const {
   ForwarderOptions forward;
   forward.listen = options_.listen;
+  forward.passed_sockets = passed_sockets_;
   forward.primary_host = primary_.host;
   forward.primary_port = primary_.port;
   forward.threads = options_.threads;
@@ -152,6 +158,9 @@ absl::Status Service::StartPipeline() {
 
 absl::Status Service::Start() {
   SetLogLevel(options_.log_level);
+  auto passed = TakePassedSockets();
+  if (!passed.ok()) return passed.status();
+  passed_sockets_ = *std::move(passed);
   auto primary = DatabaseUrl::Parse(options_.primary);
   if (!primary.ok()) return primary.status();
   primary_ = *std::move(primary);
@@ -183,7 +192,12 @@ absl::Status Service::Start() {
 }
 
 void Service::SayWhatStarted() const {
-  for (const std::string& address : options_.listen) LogInfo(StrCat("listening on ", address));
+  if (passed_sockets_.empty()) {
+    for (const std::string& address : options_.listen) LogInfo(StrCat("listening on ", address));
+  } else {
+    LogInfo(StrCat("listening on ", passed_sockets_.size(),
+                   " sockets of the service manager, in place of --listen"));
+  }
   LogInfo(StrCat("primary ", primary_.Redacted()));
   if (pipeline_ == nullptr) return;
   pipeline_->log()->SetFact("primary", primary_.Redacted());
@@ -206,7 +220,29 @@ AdminHandlers Service::Handlers() {
   handlers.set_paused = [this](bool paused) { SetPaused(paused); };
   handlers.drain = [this](absl::Duration timeout) { return Drain(timeout); };
   handlers.report_json = [this] { return ReportJson(); };
+  handlers.metrics_text = [this] { return MetricsText(); };
   return handlers;
+}
+
+std::string_view Service::StateText(const shadow::ApplierStatus& shadow) const {
+  const bool paused = pipeline_ == nullptr || pipeline_->paused();
+  return paused ? "paused" : shadow::StateName(shadow.state);
+}
+
+std::string Service::MetricsText() const {
+  MetricsSnapshot now;
+  now.version = PGPARITY_VERSION;
+  now.primary_up = forwarder_->primary_reachable();
+  now.forward = forwarder_->counters();
+  now.added_latency = forwarder_->added_latency();
+  if (pipeline_ == nullptr) return RenderMetrics(now);
+  now.shadowing = true;
+  now.shadow = pipeline_->status();
+  now.shadow_state = StateText(now.shadow);
+  now.tracker_desynchronisations = pipeline_->desynchronised();
+  const auto report = compare::LoadReport(pipeline_->parity_log_path(), {});
+  if (report.ok()) now.report = &*report;
+  return RenderMetrics(now);
 }
 
 std::string Service::StatusJson() const {
@@ -214,8 +250,7 @@ std::string Service::StatusJson() const {
       pipeline_ != nullptr ? pipeline_->status() : shadow::ApplierStatus{};
   const ForwarderCounters forward = forwarder_->counters();
   boost::json::object status;
-  const bool paused = pipeline_ == nullptr || pipeline_->paused();
-  const std::string_view state = paused ? "paused" : shadow::StateName(shadow.state);
+  const std::string_view state = StateText(shadow);
   status["state"] = boost::json::string_view(state.data(), state.size());
   status["lag_units"] = shadow.lag_units;
   status["lag_seconds"] = shadow.lag_seconds;
@@ -261,6 +296,7 @@ absl::Status Service::Drain(absl::Duration timeout) {
 
 void Service::Run(Signals* signals) {
   signals->WaitForEnd();
+  NotifyServiceManager("STOPPING=1");
   LogInfo("draining: no new sessions, idle ones are ended; a second signal ends all at once");
   std::thread drain([this, signals] {
     forwarder_->Drain();
@@ -292,6 +328,7 @@ int RunServe(const ServeOptions& options) {
     service.Stop();
     return kExitInternal;
   }
+  NotifyServiceManager("READY=1");
   service.Run(&signals);
   service.Stop();
   LogInfo("stopped");

@@ -188,8 +188,8 @@ absl::Status Applier::EnsureConnected() {
 
 void Applier::ReloadCatalogs() {
   auto primary = hooks_.load_primary_catalog();
-  if (primary.ok()) primary_catalog_ = *std::move(primary);
   const bool again = !primary.ok() && !absl::IsNotFound(primary.status());
+  if (primary.ok()) primary_catalog_ = *std::move(primary);
   catalog_again_ = again ? absl::Now() + absl::Seconds(1) : absl::InfiniteFuture();
 }
 

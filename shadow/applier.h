@@ -93,7 +93,7 @@ class Applier {
   absl::StatusOr<std::optional<Plan>> NextPlan();
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
-  absl::Status DispatchRead(Plan plan);
+  absl::Status DispatchRead(const Plan& plan);
   absl::Status RunAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);

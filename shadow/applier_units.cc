@@ -108,7 +108,7 @@ absl::Status Applier::Dispatch(Plan plan) {
       Done(plan);
       return absl::OkStatus();
     case PlannedUnit::Lane::snapshot:
-      return DispatchRead(std::move(plan));
+      return DispatchRead(plan);
     case PlannedUnit::Lane::window: {
       readers_->WriteFollows(plan.unit->ref.key);
       std::shared_ptr<const PlannedUnit> unit = plan.unit;
@@ -132,7 +132,7 @@ absl::Status Applier::Dispatch(Plan plan) {
   return status;
 }
 
-absl::Status Applier::DispatchRead(Plan plan) {
+absl::Status Applier::DispatchRead(const Plan& plan) {
   if (!readers_->TryOpenSnapshot(plan)) {
     again_.push_front(plan);
     if (absl::Status status = DrainWindow(); !status.ok()) return status;

@@ -40,9 +40,8 @@ class EventCount {
     return *this;
   }
   EventCount& operator++() { return *this += 1; }
-  operator uint64_t() const {
-    return value_.load(std::memory_order_relaxed);
-  }  // NOLINT: reads like a number
+  // NOLINTNEXTLINE(google-explicit-constructor): reads like a number
+  operator uint64_t() const { return value_.load(std::memory_order_relaxed); }
 
  private:
   std::atomic<uint64_t> value_{0};

@@ -179,8 +179,8 @@ void Judge::TaintTables(const Plan& plan, size_t index, const TaintCause& cause,
 }
 
 void Judge::PartOutcome(const Plan& plan, const UnitOutcome& outcome,
-                        std::shared_ptr<const Catalog> primary,
-                        std::shared_ptr<const Catalog> shadow) {
+                        const std::shared_ptr<const Catalog>& primary,
+                        const std::shared_ptr<const Catalog>& shadow) {
   const UnitEnd end = plan.unit->unit->header.end;
   const bool took_effect = end != UnitEnd::rolled_back && end != UnitEnd::rolled_back_prepared;
   std::vector<const compare::Observation*> observed(plan.verdicts.size(), nullptr);
@@ -207,9 +207,10 @@ void Judge::PartOutcome(const Plan& plan, const UnitOutcome& outcome,
 }
 
 void Judge::Outcome(const Plan& plan, const UnitOutcome& outcome,
-                    std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow) {
+                    const std::shared_ptr<const Catalog>& primary,
+                    const std::shared_ptr<const Catalog>& shadow) {
   CountUnit(plan);
-  PartOutcome(plan, outcome, std::move(primary), std::move(shadow));
+  PartOutcome(plan, outcome, primary, shadow);
   if (outcome.commit_error.has_value()) CommitRefused(plan, *outcome.commit_error);
 }
 

@@ -30,12 +30,14 @@ class Judge {
   // A unit was taken out of the sequence: its writes are known from here on.
   void Planned(const Plan& plan);
   // Its outcome on the shadow. `primary` and `shadow` as they were when it was planned.
-  void Outcome(const Plan& plan, const UnitOutcome& outcome, std::shared_ptr<const Catalog> primary,
-               std::shared_ptr<const Catalog> shadow);
+  void Outcome(const Plan& plan, const UnitOutcome& outcome,
+               const std::shared_ptr<const Catalog>& primary,
+               const std::shared_ptr<const Catalog>& shadow);
   // The same for a part of a unit of lane `parts`; the unit itself is counted by Outcome() of the
   // whole.
   void PartOutcome(const Plan& part, const UnitOutcome& outcome,
-                   std::shared_ptr<const Catalog> primary, std::shared_ptr<const Catalog> shadow);
+                   const std::shared_ptr<const Catalog>& primary,
+                   const std::shared_ptr<const Catalog>& shadow);
   // It was applied, and what the shadow answered is not known (the connection went in between).
   void OutcomeUnknown(const Plan& plan, std::string_view reason);
 

@@ -281,8 +281,8 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
   return alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
 }
 
-Plan Planner::Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const Catalog& primary,
-                   const Catalog& shadow) {
+Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
+                   const Catalog& primary, const Catalog& shadow) {
   Plan plan;
   plan.unit = std::make_shared<PlannedUnit>();
   PlannedUnit& planned = *plan.unit;

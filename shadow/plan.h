@@ -45,7 +45,7 @@ class Planner {
  public:
   explicit Planner(PlannerOptions options) : options_(std::move(options)) {}
 
-  Plan Make(std::shared_ptr<const Unit> unit, const UnitRef& ref, const Catalog& primary,
+  Plan Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref, const Catalog& primary,
             const Catalog& shadow);
 
  private:

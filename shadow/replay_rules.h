@@ -7,6 +7,7 @@
 
 #include "shadow/analysis.h"
 
+// NOLINTNEXTLINE(bugprone-reserved-identifier): libpg_query's name
 typedef struct PgQuery__Node PgQuery__Node;
 
 namespace pgparity::shadow {

@@ -50,6 +50,17 @@ int RunStatus(const Options& options, const World& world) {
   return Print(world.out, answer->body + "\n", kExitOk);
 }
 
+int RunReady(const Options& options, const World& world) {
+  const auto answer = AskAdmin(options.admin, options.token, "GET", "/readyz", absl::Seconds(5));
+  if (!answer.ok()) {
+    Complain(world.err, "ctl ready", answer.status());
+    return kExitFail;
+  }
+  if (answer->status == 200) return Print(world.out, "ready\n", kExitOk);
+  if (answer->status != 503) return Refused(world, "ctl ready", *answer);
+  return Print(world.out, "not ready: the primary cannot be reached\n", kExitFail);
+}
+
 int RunSwitch(const Options& options, const World& world, const std::string& verb) {
   const std::string command = "ctl " + verb;
   const auto answer =
@@ -105,6 +116,10 @@ void AddCtlCommand(CLI::App& app, const World& world, int* exit_code) {
       "state is shadowing, catching-up, degraded or paused; lag_units and lag_seconds say how far\n"
       "the shadow is behind.",
       RunStatus);
+  add("ready",
+      "Say whether it listens and reaches the primary, for health checks\n\n"
+      "Never depends on the shadow. Exit status: 0 ready, 1 not.",
+      RunReady);
   add("pause",
       "Stop shadowing; clients are served as before\n\n"
       "What is written meanwhile is a gap: the verdict cannot be PASS any more.",
