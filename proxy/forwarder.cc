@@ -57,6 +57,9 @@ struct Forwarder::Impl {
     shared.login_timeout = Nanoseconds(options.login_timeout);
     shared.connect_timeout = Nanoseconds(options.connect_timeout);
     shared.max_sessions = options.max_sessions;
+    shared.client_tls.Set(options.client_tls);
+    shared.require_tls = options.require_tls;
+    shared.primary_tls = options.primary_tls;
   }
 
   absl::Status MakeThreads(bool capturing);
@@ -217,6 +220,10 @@ void Forwarder::SetCapture(bool on, std::string_view reason) {
   } else {
     impl_->capture_switch.TurnOff(reason);
   }
+}
+
+void Forwarder::SetClientTls(std::shared_ptr<const TlsServer> server) {
+  impl_->shared.client_tls.Set(std::move(server));
 }
 
 Stamp Forwarder::Now() const { return impl_->clock.Now(); }

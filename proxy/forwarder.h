@@ -11,6 +11,8 @@
 #include "absl/status/statusor.h"
 #include "compare/latency_histogram.h"
 #include "proxy/capture.h"
+#include "proxy/tls_client.h"
+#include "proxy/tls_server.h"
 
 namespace pgparity::proxy {
 
@@ -20,6 +22,9 @@ struct ForwarderOptions {
       passed_sockets;        // listening ones to take over; if there are any, in place of `listen`
   std::string primary_host;  // a name, an address, or a Unix socket's directory
   uint16_t primary_port = 5432;
+  std::shared_ptr<const TlsServer> client_tls;   // null: clients that ask for TLS are told no
+  bool require_tls = false;                      // refuses plain clients (but for cancel requests)
+  std::shared_ptr<const TlsClient> primary_tls;  // null: none
   int threads = 1;
   size_t max_sessions = 1000;
   uint32_t max_frame = 1u << 30;  // largest length word that passes
@@ -72,6 +77,9 @@ class Forwarder {
   // The kill switch: takes effect with each session's next bytes. Off, a session with traffic is
   // lost with that reason; on again, it is taken up when it is next idle.
   void SetCapture(bool on, std::string_view reason);
+
+  // Connections accepted from now on are taken with it; see ForwarderOptions::client_tls.
+  void SetClientTls(std::shared_ptr<const TlsServer> server);
 
   Stamp Now() const;
   // See CaptureThread. Without a sink: nothing to do, and true.

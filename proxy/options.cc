@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "protocol/text.h"
 #include "proxy/listener.h"
+#include "proxy/tls_client.h"
 #include "proxy/url.h"
 
 namespace pgparity::proxy {
@@ -165,6 +166,9 @@ absl::Status ValidateUrls(const ServeOptions& options) {
   if (primary->per_database()) {
     return Bad("--primary cannot hold {database}: clients name the database themselves");
   }
+  if (const auto tls = TlsClientOptionsOf(*primary); !tls.ok()) {
+    return ForOption("--primary", tls.status());
+  }
   if (!options.shadow.empty()) {
     const auto shadow = DatabaseUrl::Parse(options.shadow);
     if (!shadow.ok()) return ForOption("--shadow", shadow.status());
@@ -182,6 +186,20 @@ absl::Status ValidateUrls(const ServeOptions& options) {
   if (!options.admin.empty()) {
     const auto admin = ParseEndpoint(options.admin);
     if (!admin.ok()) return ForOption("--admin", admin.status());
+  }
+  return absl::OkStatus();
+}
+
+absl::Status ValidateTls(const ServeOptions& options) {
+  if (options.tls_cert.empty() != options.tls_key.empty()) {
+    return Bad("--tls-cert and --tls-key go together: the certificate's file and its key's");
+  }
+  const char* const without_tls = !options.tls_cert.empty()        ? "--tls-cert"
+                                  : !options.tls_client_ca.empty() ? "--tls-client-ca"
+                                  : options.require_tls            ? "--require-tls"
+                                                                   : nullptr;
+  if (!options.tls && without_tls != nullptr) {
+    return Bad(StrCat(without_tls, " contradicts --tls off"));
   }
   return absl::OkStatus();
 }
@@ -217,6 +235,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (options.listen.empty()) return Bad("--listen is missing");
   if (options.data_dir.empty()) return Bad("--data-dir is missing");
   if (absl::Status status = ValidateUrls(options); !status.ok()) return status;
+  if (absl::Status status = ValidateTls(options); !status.ok()) return status;
   if (options.login_timeout <= absl::ZeroDuration())
     return Bad("--login-timeout must be longer than 0");
   if (options.connect_timeout <= absl::ZeroDuration()) {

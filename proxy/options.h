@@ -35,6 +35,13 @@ struct ServeOptions {
   std::string admin = "127.0.0.1:6433";  // see ParseEndpoint; empty: off
   std::string admin_token;
 
+  // TLS towards clients; towards the primary its URL's parameters say all
+  bool tls = true;
+  std::string tls_cert,
+      tls_key;                // PEM files; empty: a self-signed certificate in the data directory
+  std::string tls_client_ca;  // PEM file; clients must present a certificate of these
+  bool require_tls = false;   // plain clients are refused; tls_client_ca has it so too
+
   // Forwarding
   int threads = 1;
   size_t max_sessions = 1000;

@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -77,6 +78,7 @@ class Service {
 
  private:
   ShadowPipelineOptions PipelineOptions() const;
+  absl::Status LoadTls();
   absl::Status StartPipeline();
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
@@ -91,6 +93,8 @@ class Service {
   const ServeOptions& options_;
   DatabaseUrl primary_, shadow_;
   std::vector<int> passed_sockets_;  // of the service manager
+  std::shared_ptr<const TlsServer> client_tls_;
+  std::shared_ptr<const TlsClient> primary_tls_;
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
@@ -124,6 +128,9 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.passed_sockets = passed_sockets_;
   forward.primary_host = primary_.host;
   forward.primary_port = primary_.port;
+  forward.client_tls = client_tls_;
+  forward.require_tls = options_.require_tls || !options_.tls_client_ca.empty();
+  forward.primary_tls = primary_tls_;
   forward.threads = options_.threads;
   forward.max_sessions = options_.max_sessions;
   forward.max_frame = static_cast<uint32_t>(options_.max_frame);
@@ -136,6 +143,27 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.capture_row_bytes = options_.capture_rows;
   if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
   return forward;
+}
+
+absl::Status Service::LoadTls() {
+  const absl::StatusOr<TlsClientOptions> to_primary = TlsClientOptionsOf(primary_);
+  if (!to_primary.ok()) return to_primary.status();
+  auto client = TlsClient::Create(*to_primary);
+  if (!client.ok()) {
+    return absl::InvalidArgumentError(StrCat("--primary: ", protocol::MessageOf(client.status())));
+  }
+  primary_tls_ = *std::move(client);
+  if (!options_.tls) return absl::OkStatus();
+  TlsServerOptions own;
+  own.certificate = options_.tls_cert;
+  own.key = options_.tls_key;
+  own.client_ca = options_.tls_client_ca;
+  own.self_signed = options_.data_dir + "/self-signed.pem";
+  if (own.certificate.empty()) mkdir(options_.data_dir.c_str(), 0700);  // a failure is said below
+  auto server = TlsServer::Load(own);
+  if (!server.ok()) return server.status();
+  client_tls_ = *std::move(server);
+  return absl::OkStatus();
 }
 
 absl::Status Service::StartPipeline() {
@@ -169,6 +197,7 @@ absl::Status Service::Start() {
     if (!shadow.ok()) return shadow.status();
     shadow_ = *std::move(shadow);
   }
+  if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   auto forwarder =
       Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
@@ -197,6 +226,11 @@ void Service::SayWhatStarted() const {
   } else {
     LogInfo(StrCat("listening on ", passed_sockets_.size(),
                    " sockets of the service manager, in place of --listen"));
+  }
+  if (client_tls_ != nullptr && client_tls_->self_signed()) {
+    LogInfo(
+        "clients may use TLS, with a self-signed certificate: sslmode=require works, "
+        "verify-ca and verify-full need --tls-cert and --tls-key");
   }
   LogInfo(StrCat("primary ", primary_.Redacted()));
   if (pipeline_ == nullptr) return;

@@ -30,6 +30,7 @@ Session::Session(SessionContext* context, uint64_t id, Transport client)
 Session::~Session() { context_->loop->Cancel(&timer_); }
 
 void Session::Start() {
+  opening_->client_tls = context_->shared->client_tls.Get();
   login_deadline_ = context_->loop->now() + context_->shared->login_timeout;
   context_->loop->Arm(&timer_, login_deadline_);
   if (!context_->loop->Add(client_.transport.fd(), &client_, EventLoop::Trigger::edge).ok()) {
@@ -46,6 +47,7 @@ void Session::OnEvents(Side* side, uint32_t events) {
     return;
   }
   if ((events & EPOLLOUT) != 0) Flush(side);
+  if (side->transport.tls()) OnTlsEvents(side, events);
   Drive();
 }
 
@@ -54,9 +56,15 @@ void Session::Drive() {
     case State::startup:
       ReadStartup();
       return;
+    case State::client_tls:
+      HandshakeWithClient();
+      return;
     case State::connecting:
       // Nothing to say to the primary yet; a client that leaves need not wait for it.
       if (client_.ending) Close();
+      return;
+    case State::securing:
+      SecurePrimary();
       return;
     case State::login:
       PumpLogin();
@@ -86,6 +94,7 @@ void Session::Drive() {
 void Session::OnTimer() {
   switch (state_) {
     case State::connecting:
+    case State::securing:
       OnConnectTimeout();
       return;
     case State::login:
@@ -106,6 +115,7 @@ std::string_view Session::Receive(Side* from) {
       return {context_->buffer.get(), got.bytes};
     case IoResult::Kind::would_block:
       from->readable = false;
+      if (from->transport.tls()) OnTlsBlocked(from, got);
       return {};
     case IoResult::Kind::end:
     case IoResult::Kind::error:
@@ -155,6 +165,7 @@ void Session::Send(Side* to, std::string_view bytes) {
     context_->loop->Again(to);
     return;
   }
+  if (to->transport.tls()) OnTlsSent(to);
   if (sent.bytes == bytes.size()) return;
   to->pending.assign(bytes.substr(sent.bytes));
   to->sent = 0;
@@ -164,6 +175,7 @@ void Session::Send(Side* to, std::string_view bytes) {
 void Session::Flush(Side* to) {
   while (to->sent < to->pending.size()) {
     const IoResult sent = to->transport.Send(std::string_view(to->pending).substr(to->sent));
+    if (to->transport.tls()) OnTlsSent(to);
     if (sent.kind == IoResult::Kind::would_block) return;
     if (sent.kind == IoResult::Kind::error) {
       to->broken = true;
@@ -178,9 +190,16 @@ void Session::Flush(Side* to) {
   std::string().swap(to->pending);
   to->sent = 0;
   if (state_ == State::lingering && !to->broken && !to->write_shut) {
-    to->transport.ShutdownWrite();
-    to->write_shut = true;
+    EndWriting(to);
     context_->loop->Arm(&timer_, context_->loop->now() + kLinger);
+  }
+}
+
+// What a peer cannot be told yet is told when its socket can be written.
+void Session::EndWriting(Side* to) {
+  to->write_shut = to->transport.ShutdownWrite();
+  if (!to->write_shut) {
+    context_->loop->Change(to->transport.fd(), to, EventLoop::Trigger::edge_writable);
   }
 }
 
@@ -197,8 +216,7 @@ void Session::PassEndOn() {
   if (!client_.ended || !primary_.pending.empty()) return;
   if (client_.broken) return Close();
   if (primary_.write_shut || (opening_ != nullptr && !opening_->received.empty())) return;
-  primary_.transport.ShutdownWrite();
-  primary_.write_shut = true;
+  EndWriting(&primary_);
 }
 
 void Session::EndIfDraining() {
@@ -217,6 +235,7 @@ void Session::Drain() {
 void Session::Shutdown() {
   switch (state_) {
     case State::connecting:
+    case State::securing:
     case State::login:
       return Fail(sqlstate::kCannotConnectNow, "pgparity is shutting down");
     case State::relaying:
@@ -243,8 +262,7 @@ void Session::Linger() {
     context_->loop->Arm(&timer_, context_->loop->now() + kLastFlush);
     return;
   }
-  client_.transport.ShutdownWrite();
-  client_.write_shut = true;
+  EndWriting(&client_);
   context_->loop->Arm(&timer_, context_->loop->now() + kLinger);
   if (client_.readable) context_->loop->Again(&client_);
 }

@@ -16,6 +16,8 @@
 #include "proxy/primary.h"
 #include "proxy/relay.h"
 #include "proxy/relay_login.h"
+#include "proxy/tls_client.h"
+#include "proxy/tls_server.h"
 #include "proxy/transport.h"
 
 namespace pgparity::proxy {
@@ -41,6 +43,9 @@ struct ForwardShared {
   std::atomic<size_t> sessions_open{0};
   std::atomic<bool> draining{false};
   CancelRegistry cancels;
+  TlsServerSlot client_tls;                      // what the next connection is taken with
+  bool require_tls = false;                      // plain clients are refused
+  std::shared_ptr<const TlsClient> primary_tls;  // null: none
 };
 
 // What the sessions of one thread share. Outlives them.
@@ -80,7 +85,9 @@ class Session {
  private:
   enum class State : uint8_t {
     startup,     // reading packets up to the StartupMessage
+    client_tls,  // the client's handshake; then startup again
     connecting,  // to the primary
+    securing,    // asking the primary for TLS, and its handshake
     login,
     relaying,
     cancelling,  // a CancelRequest is on its way; nothing else happens here
@@ -115,6 +122,7 @@ class Session {
   void Send(Side* to, std::string_view bytes);
   void Flush(Side* to);
   void OnEnd(Side* from, bool error);
+  void EndWriting(Side* to);
   void PassEndOn();
   void EndIfDraining();
   // Sends the client an ErrorResponse and ends the session in order.
@@ -133,8 +141,30 @@ class Session {
   void OnResolved(absl::StatusOr<AddressList> endpoints);
   void ConnectNext();
   void OnConnected();
+  void BeginLogin();
   void OnConnectTimeout();
-  void FailConnect(std::string_view why);
+  void FailConnect(std::string_view why, std::string_view hint = {});
+
+  // --- session_tls.cc ---
+  // The client's next bytes are its handshake; `received` are the first of them, where it began
+  // with them.
+  void StartClientTls(std::string received);
+  void HandshakeWithClient();
+  void OnTlsEvents(Side* side, uint32_t events);
+  void OnTlsBlocked(Side* from, const IoResult& got);
+  void OnTlsSent(Side* to);
+  // This attempt at connecting is to be over TLS.
+  bool WantsPrimaryTls() const;
+  void AskPrimaryForTls();
+  void SecurePrimary();
+  void TakeTlsAnswer();
+  void HandshakeWithPrimary();
+  // Where sslmode allows both ways: connects to the same address the other way. False: no.
+  bool ReconnectOtherWay();
+  void FailPrimaryTls(std::string_view why);
+  // For the login: true when the primary's first word was that it refuses connections of this way,
+  // and the other is tried; what it said is not for the client then.
+  bool RefusedThisWay(std::string_view from_server);
 
   // --- session_login.cc ---
   void PumpLogin();
@@ -155,12 +185,16 @@ class Session {
     std::string received;  // the client's bytes not taken yet
     std::string from_server;
     bool ssl_asked = false, gss_asked = false;
+    bool direct_tls = false;  // the client began with its handshake
     bool cancel = false;
-    std::string first_packet;  // for the primary
+    std::shared_ptr<const TlsServer> client_tls;  // as of the accept; null: no TLS
+    std::string first_packet;                     // for the primary
     protocol::StartupMessage startup;
     AddressList endpoints;
     size_t next_endpoint = 0;
     std::string connect_error;
+    size_t second_try = 0;       // next_endpoint when its one was tried the other way as to TLS
+    bool primary_spoke = false;  // in the login
     LoginRelay login;
   };
   std::unique_ptr<Opening> opening_ = std::make_unique<Opening>();

@@ -4,6 +4,7 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include "protocol/sqlstate.h"
 #include "protocol/text.h"
@@ -14,6 +15,9 @@ namespace {
 
 namespace sqlstate = protocol::sqlstate;
 using protocol::StrCat;
+
+// TLS 1.3, section 5.1: no StartupMessage is as long as this byte would have it.
+constexpr char kTlsHandshakeRecord = 0x16;
 
 }  // namespace
 
@@ -35,6 +39,16 @@ void Session::ReadStartup() {
 // does not speak the protocol, or probes the port, is let go without a word.
 bool Session::TakeStartupPacket() {
   const std::string_view received = opening_->received;
+  const bool first = !opening_->ssl_asked && !opening_->gss_asked && !client_.transport.tls();
+  if (first && !received.empty() && received[0] == kTlsHandshakeRecord) {
+    opening_->direct_tls = true;
+    if (opening_->client_tls == nullptr) {
+      Close();
+    } else {
+      StartClientTls(std::exchange(opening_->received, {}));
+    }
+    return false;
+  }
   const absl::StatusOr<std::optional<size_t>> length = protocol::StartupPacketLength(received);
   if (!length.ok()) {
     Close();
@@ -62,18 +76,25 @@ bool Session::TakeStartupPacket() {
   const bool ssl = std::holds_alternative<protocol::SslRequest>(*packet);
   bool* asked = ssl ? &opening_->ssl_asked : &opening_->gss_asked;
   // Plain bytes ahead of the answer may have been put there by someone in the middle.
-  if (*asked || received.size() > **length) {
+  if (*asked || received.size() > **length || client_.transport.tls()) {
     Close();
     return false;
   }
   *asked = true;
   opening_->received.clear();
-  Send(&client_, "N");
-  return true;
+  const bool yes = ssl && opening_->client_tls != nullptr;
+  Send(&client_, yes ? "S" : "N");
+  if (yes) StartClientTls({});
+  return !yes;
 }
 
 void Session::OnStartupMessage(protocol::StartupMessage message, size_t length) {
   context_->counters.sessions.Add();
+  if (context_->shared->require_tls && !client_.transport.tls()) {
+    return Fail(sqlstate::kInvalidAuthorization,
+                "pgparity takes connections over TLS only: connect with sslmode=require",
+                "pgparity runs with --require-tls.");
+  }
   counted_ = true;
   const size_t open = context_->shared->sessions_open.fetch_add(1) + 1;
   if (context_->shared->draining.load(std::memory_order_relaxed)) {
@@ -164,6 +185,11 @@ void Session::OnConnected() {
   primary_.readable = primary_.ending = false;
   // The change makes an edge of what came in meanwhile.
   context_->loop->Change(primary_.transport.fd(), &primary_, EventLoop::Trigger::edge);
+  if (WantsPrimaryTls()) return AskPrimaryForTls();
+  BeginLogin();
+}
+
+void Session::BeginLogin() {
   state_ = opening_->cancel ? State::cancelling : State::login;
   if (!opening_->cancel) context_->loop->Arm(&timer_, login_deadline_);
   Send(&primary_, opening_->first_packet);
@@ -175,6 +201,9 @@ void Session::OnConnectTimeout() {
   if (opening_->endpoints == nullptr) {
     return FailConnect("its name was not resolved in time");
   }
+  if (state_ == State::securing) opening_->connect_error = "it did not begin TLS in time";
+  state_ = State::connecting;
+  context_->loop->Forget(&primary_);
   primary_.transport.Close();
   if (context_->loop->now() >= login_deadline_) {
     opening_->next_endpoint = opening_->endpoints->size();
@@ -184,14 +213,15 @@ void Session::OnConnectTimeout() {
   ConnectNext();
 }
 
-void Session::FailConnect(std::string_view why) {
+void Session::FailConnect(std::string_view why, std::string_view hint) {
   context_->counters.connect_failures.Add();
   if (opening_->cancel) return Close();
   Fail(sqlstate::kUnableToConnect,
        StrCat("pgparity could not connect to the primary at ", context_->primary->where(), ": ",
               why),
-       "Check that the primary is running and accepts connections there, and pgparity's "
-       "--primary.");
+       hint.empty() ? "Check that the primary is running and accepts connections there, and "
+                      "pgparity's --primary."
+                    : hint);
 }
 
 }  // namespace pgparity::proxy

@@ -41,6 +41,7 @@ void Session::LoginFromServer() {
     if (piece.empty()) return;
     const Stamp stamp = context_->clock->Now();
     opening.from_server.append(piece);
+    if (RefusedThisWay(opening.from_server)) return;
     const LoginRelay::Step step = opening.login.FromServer(opening.from_server);
     if (step.next == LoginRelay::Next::logged_in) {
       const std::string bytes = std::move(opening.from_server);

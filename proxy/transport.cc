@@ -5,22 +5,36 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <openssl/ssl.h>
+
 #include <cerrno>
 #include <utility>
 
+#include "proxy/tls_certificate.h"
+
 namespace pgparity::proxy {
 
-Transport::Transport(Transport&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+Transport::Transport(Transport&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)), tls_(std::move(other.tls_)) {}
 
 Transport& Transport::operator=(Transport&& other) noexcept {
   if (this != &other) {
     Close();
     fd_ = std::exchange(other.fd_, -1);
+    tls_ = std::move(other.tls_);
   }
   return *this;
 }
 
 IoResult Transport::Receive(char* buffer, size_t size) {
+  return tls_ == nullptr ? ReceivePlain(buffer, size) : tls_->Receive(buffer, size);
+}
+
+IoResult Transport::Send(std::string_view bytes) {
+  return tls_ == nullptr ? SendPlain(bytes) : tls_->Send(bytes);
+}
+
+IoResult Transport::ReceivePlain(char* buffer, size_t size) const {
   while (true) {
     const ssize_t n = recv(fd_, buffer, size, MSG_DONTWAIT);
     if (n > 0) {
@@ -34,7 +48,7 @@ IoResult Transport::Receive(char* buffer, size_t size) {
   }
 }
 
-IoResult Transport::Send(std::string_view bytes) {
+IoResult Transport::SendPlain(std::string_view bytes) const {
   while (true) {
     const ssize_t n = send(fd_, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
     if (n >= 0) return {IoResult::Kind::ok, static_cast<size_t>(n), false, 0};
@@ -44,10 +58,24 @@ IoResult Transport::Send(std::string_view bytes) {
   }
 }
 
-void Transport::ShutdownWrite() { shutdown(fd_, SHUT_WR); }
+bool Transport::ShutdownWrite() {
+  if (tls_ != nullptr && !tls_->EndWriting()) return false;
+  shutdown(fd_, SHUT_WR);
+  return true;
+}
 
 void Transport::Close() {
-  if (fd_ >= 0) close(std::exchange(fd_, -1));
+  if (fd_ < 0) return;
+  if (tls_ != nullptr) {
+    tls_->EndWriting();
+    tls_.reset();
+  }
+  close(std::exchange(fd_, -1));
+}
+
+std::string Transport::PeerEndPointHash() const {
+  X509* certificate = tls_ != nullptr ? SSL_get0_peer_certificate(tls_->ssl()) : nullptr;
+  return certificate != nullptr ? EndPointHash(certificate) : "";
 }
 
 int Transport::ConnectError() const {

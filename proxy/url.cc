@@ -1,12 +1,16 @@
 #include "proxy/url.h"
 
+#include <libpq-fe.h>
+
 #include <algorithm>
 #include <charconv>
+#include <climits>
 #include <iterator>
 #include <optional>
 
 #include "compare/redact.h"
 #include "protocol/text.h"
+#include "proxy/tls_files.h"
 
 namespace pgparity::proxy {
 namespace {
@@ -49,9 +53,24 @@ constexpr std::string_view kLibpqKeywords[] = {"application_name",
                                                "target_session_attrs",
                                                "tcp_user_timeout"};
 
+// Those of later libraries than the oldest we run with.
+struct LaterKeyword {
+  std::string_view name;
+  int since;  // as PQlibVersion has it
+};
+constexpr int kSystemRootSince = 160000;
+constexpr LaterKeyword kLaterKeywords[] = {{"sslcertmode", kSystemRootSince},
+                                           {"sslnegotiation", 170000}};
+
 bool IsLibpqKeyword(std::string_view name) {
   return std::find(std::begin(kLibpqKeywords), std::end(kLibpqKeywords), name) !=
          std::end(kLibpqKeywords);
+}
+
+bool IsLaterKeyword(std::string_view name, int version) {
+  return std::any_of(
+      std::begin(kLaterKeywords), std::end(kLaterKeywords),
+      [&](const LaterKeyword& later) { return later.name == name && later.since <= version; });
 }
 
 absl::Status Bad(std::string_view what) {
@@ -334,9 +353,19 @@ std::string DatabaseUrl::ToLibpqConninfo() const {
   if (!user.empty()) AppendKeyword("user", user, &conninfo);
   if (!password.empty()) AppendKeyword("password", password, &conninfo);
   if (!database.empty()) AppendKeyword("dbname", database, &conninfo);
+  const int version = PQlibVersion();
+  bool system_roots = false, mode = false;
   for (const auto& [name, value] : params) {
-    if (IsLibpqKeyword(name)) AppendKeyword(name, value, &conninfo);
+    mode |= name == "sslmode";
+    if (name == "sslrootcert" && value == "system" && version < kSystemRootSince) {
+      AppendKeyword(name, SystemRootFile(), &conninfo);
+      system_roots = true;
+    } else if (IsLibpqKeyword(name) || IsLaterKeyword(name, version)) {
+      AppendKeyword(name, value, &conninfo);
+    }
   }
+  // What later libraries make of it.
+  if (system_roots && !mode) AppendKeyword("sslmode", "verify-full", &conninfo);
   return conninfo;
 }
 
@@ -364,8 +393,8 @@ std::string DatabaseUrl::Redacted() const {
   }
   for (const auto& [name, value] : params) {
     // What is not known to be harmless may be a secret.
-    append(name,
-           IsLibpqKeyword(name) && name != "sslpassword" && name != "options" ? value : "***");
+    const bool known = IsLibpqKeyword(name) || IsLaterKeyword(name, INT_MAX);
+    append(name, known && name != "sslpassword" && name != "options" ? value : "***");
   }
   return compare::EscapeControl(url);
 }

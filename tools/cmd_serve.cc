@@ -88,6 +88,20 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
       ->group(kGroup);
 }
 
+void AddTls(CLI::App* app, ServeOptions* o) {
+  constexpr char kGroup[] = "TLS towards clients";
+  const auto group = [&](CLI::Option* option) { option->group(kGroup); };
+  group(AddSwitch(app, "--tls", &o->tls, "Offer TLS; towards the primary its URL's sslmode says"));
+  group(AddText(app, "--tls-cert", &o->tls_cert, "FILE",
+                "The certificate, PEM, its chain behind it; without one a self-signed certificate "
+                "is kept in the data directory"));
+  group(AddText(app, "--tls-key", &o->tls_key, "FILE", "The certificate's key, PEM"));
+  group(AddText(app, "--tls-client-ca", &o->tls_client_ca, "FILE",
+                "Clients must present a certificate of these authorities, PEM; has "
+                "--require-tls on"));
+  group(AddSwitch(app, "--require-tls", &o->require_tls, "Refuse clients without TLS (28000)"));
+}
+
 void AddForwarding(CLI::App* app, ServeOptions* o) {
   constexpr char kGroup[] = "Forwarding";
   const auto group = [&](CLI::Option* option) { option->group(kGroup); };
@@ -159,6 +173,7 @@ void AddServeCommand(CLI::App& app, const World& world, int* exit_code) {
                 "\n\nSizes are written with KiB, MiB or GiB, times with ms, s, m, h or d.");
   const auto options = std::make_shared<ServeOptions>();
   AddConnecting(serve, options.get());
+  AddTls(serve, options.get());
   AddForwarding(serve, options.get());
   AddShadowing(serve, options.get());
   AddCapture(serve, options.get());
