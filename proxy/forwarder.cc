@@ -57,6 +57,7 @@ struct Forwarder::Impl {
     shared.login_timeout = Nanoseconds(options.login_timeout);
     shared.connect_timeout = Nanoseconds(options.connect_timeout);
     shared.max_sessions = options.max_sessions;
+    shared.authenticator = options.authenticator;
   }
 
   absl::Status MakeThreads(bool capturing);
@@ -182,6 +183,7 @@ ForwarderCounters Forwarder::counters() const {
     const ForwardCounters& one = thread->counters();
     sum.sessions += one.sessions.value();
     sum.logins += one.logins.value();
+    sum.failed_logins += one.failed_logins.value();
     sum.refused_sessions += one.refused_sessions.value();
     sum.connect_failures += one.connect_failures.value();
     sum.cancels += one.cancels.value();

@@ -22,6 +22,14 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+// --auth: who checks a client's login.
+enum class AuthMode : uint8_t {
+  automatic,  // see ChooseAuth
+  pass,       // the primary; every byte of the login passes
+  url,        // the proxy, against the primary's URL, with which it logs in
+  scram,      // the proxy, against verifiers from a file or a query, with which it logs in
+};
+
 // passive is the only one there is as yet.
 enum class OrderingMode : uint8_t { passive, hold, exact };
 
@@ -34,6 +42,13 @@ struct ServeOptions {
   std::string data_dir;
   std::string admin = "127.0.0.1:6433";  // see ParseEndpoint; empty: off
   std::string admin_token;
+
+  // Logging in
+  AuthMode auth = AuthMode::automatic;
+  std::string auth_file;                              // scram
+  std::string auth_query;                             // scram
+  absl::Duration auth_query_keep = absl::Seconds(5);  // how long an answer holds
+  size_t auth_query_rate = 100;                       // queries a second
 
   // Forwarding
   int threads = 1;

@@ -15,6 +15,7 @@
 #include "compare/report.h"
 #include "protocol/text.h"
 #include "proxy/admin_server.h"
+#include "proxy/auth.h"
 #include "proxy/forwarder.h"
 #include "proxy/log.h"
 #include "proxy/shadow_pipeline.h"
@@ -46,7 +47,7 @@ class Signals {
     close(done_);
   }
   // True for a signal to end, false once Done() was called.
-  bool WaitForEnd() {
+  bool WaitForEnd(const std::function<void()>& on_hangup) {
     while (true) {
       pollfd waiting[2] = {{signals_, POLLIN, 0}, {done_, POLLIN, 0}};
       if (poll(waiting, 2, -1) < 0) continue;
@@ -54,6 +55,7 @@ class Signals {
       signalfd_siginfo info;
       if (read(signals_, &info, sizeof(info)) != sizeof(info)) continue;
       if (info.ssi_signo != SIGHUP) return true;
+      on_hangup();
     }
   }
   void Done() {
@@ -76,6 +78,8 @@ class Service {
  private:
   ShadowPipelineOptions PipelineOptions() const;
   absl::Status StartPipeline();
+  absl::Status MakeAuthenticator();
+  void Reload();
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
   std::string StatusJson() const;
@@ -87,6 +91,7 @@ class Service {
   const ServeOptions& options_;
   DatabaseUrl primary_, shadow_;
   std::unique_ptr<ShadowPipeline> pipeline_;
+  std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
 };
@@ -129,6 +134,7 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
   if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
+  forward.authenticator = authenticator_.get();
   return forward;
 }
 
@@ -150,6 +156,34 @@ absl::Status Service::StartPipeline() {
   return absl::OkStatus();
 }
 
+absl::Status Service::MakeAuthenticator() {
+  AuthOptions auth;
+  auth.mode = options_.auth;
+  auth.primary = primary_;
+  auth.file = options_.auth_file;
+  auth.query = options_.auth_query;
+  auth.query_keep = options_.auth_query_keep;
+  auth.query_rate = static_cast<double>(options_.auth_query_rate);
+  auth.connect_timeout = options_.connect_timeout;
+  auth.data_dir = options_.data_dir;
+  auth.log_info = [](std::string_view line) { LogInfo(line); };
+  auth.log_warning = [](std::string_view line) { LogWarning(line); };
+  auto made = Authenticator::Make(std::move(auth));
+  if (!made.ok()) return made.status();
+  authenticator_ = *std::move(made);
+  return absl::OkStatus();
+}
+
+// SIGHUP.
+void Service::Reload() {
+  const absl::Status status = authenticator_->Reload();
+  if (!status.ok()) {
+    LogWarning(StrCat("not reloaded: ", protocol::MessageOf(status)));
+  } else {
+    LogInfo("reloaded");
+  }
+}
+
 absl::Status Service::Start() {
   SetLogLevel(options_.log_level);
   auto primary = DatabaseUrl::Parse(options_.primary);
@@ -161,6 +195,7 @@ absl::Status Service::Start() {
     shadow_ = *std::move(shadow);
   }
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
+  if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
   auto forwarder =
       Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
@@ -194,8 +229,10 @@ void Service::SayWhatStarted() const {
         "pinned, tables are "
         "not counted at the start, and no verdict can be PASS");
   } else {
-    LogInfo(StrCat("connections of our own: 1 to the primary, ", options_.shadow_connections,
-                   " to the shadow"));
+    LogInfo(StrCat("connections of our own: ",
+                   authenticator_->queries() ? "2 to the primary (one for --auth-query), "
+                                             : "1 to the primary, ",
+                   options_.shadow_connections, " to the shadow"));
   }
 }
 
@@ -224,6 +261,7 @@ std::string Service::StatusJson() const {
   status["primary_reachable"] = forwarder_->primary_reachable();
   status["sessions"] = forward.sessions_open;
   status["sessions_total"] = forward.sessions;
+  status["failed_logins"] = forward.failed_logins;
   status["client_bytes"] = forward.client_bytes;
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
@@ -260,13 +298,14 @@ absl::Status Service::Drain(absl::Duration timeout) {
 }
 
 void Service::Run(Signals* signals) {
-  signals->WaitForEnd();
+  const auto reload = [this] { Reload(); };
+  signals->WaitForEnd(reload);
   LogInfo("draining: no new sessions, idle ones are ended; a second signal ends all at once");
   std::thread drain([this, signals] {
     forwarder_->Drain();
     signals->Done();
   });
-  if (signals->WaitForEnd()) {
+  if (signals->WaitForEnd(reload)) {
     LogWarning("ending at once");
     forwarder_->Stop();
   }
@@ -275,6 +314,7 @@ void Service::Run(Signals* signals) {
 
 void Service::Stop() {
   if (admin_ != nullptr) admin_->Stop();
+  if (authenticator_ != nullptr) authenticator_->Stop();
   if (forwarder_ != nullptr) forwarder_->Stop();
   if (pipeline_ != nullptr && forwarder_ != nullptr) {
     pipeline_->log()->AddProxyLatency(forwarder_->added_latency());

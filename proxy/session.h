@@ -1,5 +1,5 @@
 // A session: one client connection and the primary connection paired with it, on one forwarding
-// thread. Carries bytes between the sockets and the sans-I/O parts (LoginRelay, Relay).
+// thread. Carries bytes between the sockets and the sans-I/O parts (Login, Relay).
 #pragma once
 
 #include <cstdint>
@@ -13,19 +13,21 @@
 #include "proxy/cancel_registry.h"
 #include "proxy/counter.h"
 #include "proxy/event_loop.h"
+#include "proxy/login.h"
 #include "proxy/primary.h"
 #include "proxy/relay.h"
-#include "proxy/relay_login.h"
 #include "proxy/transport.h"
 
 namespace pgparity::proxy {
 
+class Authenticator;
 class Session;
 
 // Written by one thread each, read by any.
 struct ForwardCounters {
   Counter sessions;  // that ever sent a startup message
   Counter logins;
+  Counter failed_logins;  // refused by the proxy itself
   Counter connect_failures;
   Counter refused_sessions;  // too many
   Counter cancels, cancels_dropped;
@@ -41,6 +43,7 @@ struct ForwardShared {
   std::atomic<size_t> sessions_open{0};
   std::atomic<bool> draining{false};
   CancelRegistry cancels;
+  const Authenticator* authenticator = nullptr;  // null: logins pass through
 };
 
 // What the sessions of one thread share. Outlives them.
@@ -81,7 +84,7 @@ class Session {
   enum class State : uint8_t {
     startup,     // reading packets up to the StartupMessage
     connecting,  // to the primary
-    login,
+    login,       // of the client; of the primary, once it is connected
     relaying,
     cancelling,  // a CancelRequest is on its way; nothing else happens here
     lingering,   // all is said; waits for the client to close, so that it reads it
@@ -137,10 +140,17 @@ class Session {
   void FailConnect(std::string_view why);
 
   // --- session_login.cc ---
+  // Behind the startup message.
+  void BeginLogin();
+  // Behind the connect: sends the startup message on.
+  void LoginToPrimary();
+  void ResumeLogin();
   void PumpLogin();
   void LoginFromClient();
   void LoginFromServer();
-  void FinishLogin(std::string_view login_end, std::string_view behind, Stamp stamp);
+  // Carries a step out, but for logged_in. False when the login does not go on for now.
+  bool CarryOut(Login::Step* step, std::string_view from);
+  void FinishLogin(std::string_view login_end, size_t taken, Stamp stamp);
 
   SessionContext* const context_;
   State state_ = State::startup;
@@ -161,7 +171,7 @@ class Session {
     AddressList endpoints;
     size_t next_endpoint = 0;
     std::string connect_error;
-    LoginRelay login;
+    std::unique_ptr<Login> login;
   };
   std::unique_ptr<Opening> opening_ = std::make_unique<Opening>();
   bool counted_ = false;
