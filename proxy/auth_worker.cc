@@ -29,6 +29,7 @@ void AuthWorker::Stop() {
     dropped.swap(tasks_);
     changed_.notify_one();
   }
+  dropped.clear();
   if (thread_.joinable()) thread_.join();
 }
 

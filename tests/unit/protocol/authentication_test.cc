@@ -34,11 +34,13 @@ TEST(Authentication, IsWrittenAsTheManualSays) {
 }
 
 TEST(Authentication, DecodesTheFirstSaslResponse) {
-  const auto full = DecodeSaslInitialResponse(Bytes("M\0\0\0\0\x02xy"));
+  const std::string full_body = Bytes("M\0\0\0\0\x02xy");
+  const auto full = DecodeSaslInitialResponse(full_body);
   ASSERT_TRUE(full.ok());
   EXPECT_EQ(full->mechanism, "M");
   EXPECT_EQ(full->data, "xy");
-  const auto empty = DecodeSaslInitialResponse(Bytes("M\0\0\0\0\0"));
+  const std::string empty_body = Bytes("M\0\0\0\0\0");
+  const auto empty = DecodeSaslInitialResponse(empty_body);
   ASSERT_TRUE(empty.ok());
   EXPECT_EQ(empty->data, "");
   const auto none = DecodeSaslInitialResponse(Bytes("M\0\xff\xff\xff\xff"));

@@ -77,6 +77,40 @@ TEST(LoginRelay, HoldsWhatTheClientSendsAheadOfTheLoginsEnd) {
   EXPECT_EQ(login.FromClient("Q").next, Next::hold) << "by its first byte";
 }
 
+TEST(LoginRelay, ConnectsAtOnceAndPassesEveryByte) {
+  LoginRelay login;
+  EXPECT_EQ(login.Start([] {}).next, Next::connect);
+  EXPECT_EQ(login.Connected(Channel()).next, Next::more);
+  const std::string password = Message('p', "sesame");
+  EXPECT_EQ(login.FromClient(password + "p").to_primary, password);
+  const std::string offer =
+      Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", 38));
+  EXPECT_EQ(login.FromServer(offer + "R").to_client, offer);
+}
+
+TEST(LoginRelay, TakesPlusOutOfTheOfferWhereThePrimarysSideAloneIsOnTls) {
+  const std::string offer =
+      Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", 38));
+  const std::string without = Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256\0\0", 19));
+  for (const bool client_tls : {false, true}) {
+    for (const bool primary_tls : {false, true}) {
+      LoginRelay login(client_tls);
+      login.Connected({primary_tls});
+      const bool hidden = primary_tls && !client_tls;
+      const Login::Step step = login.FromServer(offer + offer);
+      EXPECT_EQ(step.to_client, hidden ? without + without : offer + offer);
+      EXPECT_EQ(step.taken, 2 * offer.size());
+    }
+  }
+  LoginRelay login;
+  login.Connected({true});
+  for (const std::string& other :
+       {Message('R', std::string("\0\0\0\x05salt", 8)), Message('R', "?"),
+        Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256", 17)), Message('N', "notice")}) {
+    EXPECT_EQ(login.FromServer(other).to_client, other);
+  }
+}
+
 TEST(LoginRelay, IgnoresKeysAndParametersOfImpossibleSize) {
   LoginRelay login;
   login.FromServer(Message('K', "abcdefg") + Message('S', "no terminator"));
