@@ -2,6 +2,7 @@
 //   VERSION      format version of the whole directory
 //   serve.pid    the process that serves it, which holds a flock on it
 //   lock         the journal writer's own
+//   login.secret  behind the salts of --auth url and scram (proxy/auth.h), 0600
 //   running      there while a process serves it: found at start, the one before did not end in
 //   order journal/     the journal (shadow/journal_format.h) parity.db    the parity log
 //   (compare/parity_log.h)

@@ -60,6 +60,7 @@ struct Forwarder::Impl {
     shared.client_tls.Set(options.client_tls);
     shared.require_tls = options.require_tls;
     shared.primary_tls = options.primary_tls;
+    shared.authenticator = options.authenticator;
   }
 
   absl::Status MakeThreads(bool capturing);
@@ -190,6 +191,7 @@ ForwarderCounters Forwarder::counters() const {
     const ForwardCounters& one = thread->counters();
     sum.sessions += one.sessions.value();
     sum.logins += one.logins.value();
+    sum.failed_logins += one.failed_logins.value();
     sum.refused_sessions += one.refused_sessions.value();
     sum.connect_failures += one.connect_failures.value();
     sum.cancels += one.cancels.value();

@@ -16,6 +16,8 @@
 
 namespace pgparity::proxy {
 
+class Authenticator;
+
 struct ForwarderOptions {
   std::vector<std::string> listen;  // see ParseListenAddress
   std::vector<int>
@@ -37,11 +39,14 @@ struct ForwarderOptions {
   size_t ring_bytes = 64 << 20;        // of each
   size_t capture_row_bytes = 1 << 20;  // rows recorded of one statement
   Stamp stamp_base = 1;                // no stamp of this process is lower
+  // Null: logins pass through. Outlives the forwarder, and is stopped before it.
+  const Authenticator* authenticator = nullptr;
 };
 
 // Sums over all threads, since the start.
 struct ForwarderCounters {
-  uint64_t sessions_open = 0, sessions = 0, logins = 0, refused_sessions = 0;
+  uint64_t sessions_open = 0, sessions = 0, logins = 0, failed_logins = 0;
+  uint64_t refused_sessions = 0;
   uint64_t connect_failures = 0, cancels = 0, cancels_dropped = 0, bad_frames = 0;
   uint64_t client_bytes = 0, server_bytes = 0;
   uint64_t captured_records = 0, captured_bytes = 0, capture_lost = 0, unrecorded_sessions = 0;

@@ -204,6 +204,28 @@ absl::Status ValidateTls(const ServeOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateAuth(const ServeOptions& options) {
+  const auto primary = DatabaseUrl::Parse(options.primary);
+  if (!primary.ok()) return primary.status();
+  if (options.auth == AuthMode::url && (primary->user.empty() || primary->password.empty())) {
+    return Bad("--auth url needs a user and a password in --primary");
+  }
+  const bool scram = options.auth == AuthMode::scram;
+  if (!scram && !(options.auth_file.empty() && options.auth_query.empty())) {
+    return Bad("--auth-file and --auth-query are for --auth scram: add it");
+  }
+  if (scram && options.auth_file.empty() && primary->user.empty()) {
+    return Bad("--auth scram needs --auth-file, or a user in --primary for its --auth-query");
+  }
+  if (scram && !options.auth_query.empty() && primary->user.empty()) {
+    return Bad("--auth-query needs a user in --primary");
+  }
+  if (options.auth_query_keep < absl::ZeroDuration()) {
+    return Bad("--auth-query-keep cannot be negative");
+  }
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::Status Validate(const ServeOptions& options) {
@@ -215,6 +237,7 @@ absl::Status Validate(const ServeOptions& options) {
   const Bound bounds[] = {
       {"--threads", static_cast<uint64_t>(options.threads), 1, 256, false},
       {"--max-sessions", options.max_sessions, 1, 1'000'000, false},
+      {"--auth-query-rate", options.auth_query_rate, 1, 1'000'000, false},
       {"--max-frame", options.max_frame, 64 << 10, (1ull << 31) - 1, true},
       {"--shadow-connections", static_cast<uint64_t>(options.shadow_connections), 1, 1000, false},
       {"--window", options.window, 1, 10'000, false},
@@ -236,6 +259,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (options.data_dir.empty()) return Bad("--data-dir is missing");
   if (absl::Status status = ValidateUrls(options); !status.ok()) return status;
   if (absl::Status status = ValidateTls(options); !status.ok()) return status;
+  if (absl::Status status = ValidateAuth(options); !status.ok()) return status;
   if (options.login_timeout <= absl::ZeroDuration())
     return Bad("--login-timeout must be longer than 0");
   if (options.connect_timeout <= absl::ZeroDuration()) {

@@ -22,6 +22,14 @@ struct Endpoint {
   friend bool operator==(const Endpoint&, const Endpoint&) = default;
 };
 
+// --auth: who checks a client's login.
+enum class AuthMode : uint8_t {
+  automatic,  // see ChooseAuth
+  pass,       // the primary; every byte of the login passes
+  url,        // the proxy, against the primary's URL, with which it logs in
+  scram,      // the proxy, against verifiers from a file or a query, with which it logs in
+};
+
 // passive is the only one there is as yet.
 enum class OrderingMode : uint8_t { passive, hold, exact };
 
@@ -41,6 +49,12 @@ struct ServeOptions {
       tls_key;                // PEM files; empty: a self-signed certificate in the data directory
   std::string tls_client_ca;  // PEM file; clients must present a certificate of these
   bool require_tls = false;   // plain clients are refused; tls_client_ca has it so too
+  // Logging in
+  AuthMode auth = AuthMode::automatic;
+  std::string auth_file;                              // scram
+  std::string auth_query;                             // scram
+  absl::Duration auth_query_keep = absl::Seconds(5);  // how long an answer holds
+  size_t auth_query_rate = 100;                       // queries a second
 
   // Forwarding
   int threads = 1;

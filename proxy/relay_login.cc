@@ -4,7 +4,11 @@
 #include <array>
 #include <cctype>
 #include <optional>
+#include <variant>
+#include <vector>
 
+#include "protocol/authentication.h"
+#include "protocol/scram.h"
 #include "protocol/wire.h"
 
 namespace pgparity::proxy {
@@ -12,24 +16,6 @@ namespace {
 
 using protocol::WireReader;
 using protocol::WireWriter;
-
-constexpr size_t kMaxParameterBytes = 64 << 10;
-
-// A whole frame at the head of `bytes`.
-struct Head {
-  char tag = 0;
-  uint64_t wire_length = 0;
-  bool whole = false, bad = false;
-};
-
-std::optional<Head> ReadHead(std::string_view bytes, uint32_t limit, uint32_t error_limit) {
-  if (bytes.size() < 5) return std::nullopt;
-  const char tag = bytes[0];
-  const uint32_t length = WireReader(bytes.substr(1, 4)).ReadUint32();
-  const uint32_t most = tag == 'E' || tag == 'N' ? error_limit : limit;
-  return Head{tag, uint64_t{1} + length, bytes.size() >= uint64_t{1} + length,
-              length < 4 || length > most};
-}
 
 std::string Lower(std::string_view text) {
   std::string lower(text);
@@ -84,6 +70,21 @@ void AddOptions(std::string_view options, shadow::Settings* settings) {
   }
 }
 
+// An AuthenticationSASL offer without SCRAM-SHA-256-PLUS; any other message as it is.
+std::string WithoutPlus(std::string_view message, std::string_view body) {
+  const absl::StatusOr<protocol::BackendMessage> decoded = protocol::DecodeBackend('R', body);
+  if (!decoded.ok()) return std::string(message);
+  const auto& authentication = std::get<protocol::backend::Authentication>(*decoded);
+  if (authentication.kind != protocol::backend::AuthenticationKind::sasl) {
+    return std::string(message);
+  }
+  std::vector<std::string_view> mechanisms = authentication.mechanisms;
+  std::erase(mechanisms, protocol::kScramSha256Plus);
+  std::string offer;
+  protocol::AppendSaslOffer(&offer, mechanisms);
+  return offer;
+}
+
 void PutText(std::string_view text, WireWriter* writer) {
   writer->Uint32(static_cast<uint32_t>(text.size())).Bytes(text);
 }
@@ -95,61 +96,52 @@ std::string GetText(WireReader* reader) {
 
 }  // namespace
 
-LoginRelay::Step LoginRelay::FromClient(std::string_view bytes) {
+Login::Step LoginRelay::Start(std::function<void()>) {
   Step step;
-  while (true) {
-    const std::string_view rest = bytes.substr(step.forward);
+  step.next = Next::connect;
+  return step;
+}
+
+Login::Step LoginRelay::Connected(const Channel& primary) {
+  hide_plus_ = primary.tls && !client_tls_;
+  return {};
+}
+
+Login::Step LoginRelay::FromClient(std::string_view bytes) {
+  Step step;
+  while (step.next == Next::more) {
+    const std::string_view rest = bytes.substr(step.taken);
     // Passwords and SASL and GSS responses; anything else is sent ahead of the login's end.
     if (!rest.empty() && rest[0] != 'p') {
       step.next = Next::hold;
-      return step;
+      break;
     }
-    const std::optional<Head> head = ReadHead(rest, kMaxFrame, kMaxFrame);
-    if (!head) return step;
-    if (head->bad) {
-      step.next = Next::bad_frame;
-      return step;
-    }
-    if (!head->whole) return step;
-    step.forward += head->wire_length;
+    const std::optional<LoginFrame> frame = ReadLoginFrame(rest, kMaxFrame);
+    if (frame && frame->bad) step.next = Next::bad_frame;
+    if (!frame || !frame->whole) break;
+    step.taken += frame->wire_length;
   }
+  step.to_primary = bytes.substr(0, step.taken);
+  return step;
 }
 
-LoginRelay::Step LoginRelay::FromServer(std::string_view bytes) {
+Login::Step LoginRelay::FromServer(std::string_view bytes) {
   Step step;
-  while (true) {
-    const std::string_view rest = bytes.substr(step.forward);
-    const std::optional<Head> head = ReadHead(rest, kMaxFrame, kMaxErrorFrame);
-    if (!head) return step;
-    if (head->bad) {
-      step.next = Next::bad_frame;
-      return step;
+  while (step.next == Next::more) {
+    const std::string_view rest = bytes.substr(step.taken);
+    const std::optional<LoginFrame> frame = ReadLoginFrame(rest, kMaxFrame, kMaxErrorFrame);
+    if (frame && frame->bad) step.next = Next::bad_frame;
+    if (!frame || !frame->whole) break;
+    if (hide_plus_ && frame->tag == 'R') {
+      step.to_client += WithoutPlus(rest.substr(0, frame->wire_length), frame->body);
+    } else {
+      step.to_client += rest.substr(0, frame->wire_length);
     }
-    if (!head->whole) return step;
-    step.forward += head->wire_length;
-    if (head->tag == 'Z') {
-      step.next = Next::logged_in;
-      return step;
-    }
-    ServerMessage(head->tag, rest.substr(5, head->wire_length - 5));
+    step.taken += frame->wire_length;
+    facts_.Note(frame->tag, frame->body);
+    if (frame->tag == 'Z') step.next = Next::logged_in;
   }
-}
-
-void LoginRelay::ServerMessage(char tag, std::string_view body) {
-  WireReader reader(body);
-  if (tag == 'S') {
-    const std::string_view name = reader.ReadCString();
-    const std::string_view value = reader.ReadCString();
-    parameter_bytes_ += body.size();
-    if (!reader.ok() || parameter_bytes_ > kMaxParameterBytes) return;
-    parameters_.insert_or_assign(std::string(name), std::string(value));
-  } else if (tag == 'K') {
-    const int32_t process_id = reader.ReadInt32();
-    const std::string_view key = reader.ReadRest();
-    if (key.size() < protocol::kMinCancelKey || key.size() > protocol::kMaxCancelKey) return;
-    process_id_ = process_id;
-    cancel_key_ = std::string(key);
-  }
+  return step;
 }
 
 shadow::SessionInfo MakeSessionInfo(const protocol::StartupMessage& startup,

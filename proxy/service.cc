@@ -16,6 +16,7 @@
 #include "compare/report.h"
 #include "protocol/text.h"
 #include "proxy/admin_server.h"
+#include "proxy/auth.h"
 #include "proxy/forwarder.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
@@ -49,7 +50,7 @@ class Signals {
     close(done_);
   }
   // True for a signal to end, false once Done() was called.
-  bool WaitForEnd() {
+  bool WaitForEnd(const std::function<void()>& on_hangup) {
     while (true) {
       pollfd waiting[2] = {{signals_, POLLIN, 0}, {done_, POLLIN, 0}};
       if (poll(waiting, 2, -1) < 0) continue;
@@ -57,6 +58,7 @@ class Signals {
       signalfd_siginfo info;
       if (read(signals_, &info, sizeof(info)) != sizeof(info)) continue;
       if (info.ssi_signo != SIGHUP) return true;
+      on_hangup();
     }
   }
   void Done() {
@@ -80,6 +82,8 @@ class Service {
   ShadowPipelineOptions PipelineOptions() const;
   absl::Status LoadTls();
   absl::Status StartPipeline();
+  absl::Status MakeAuthenticator();
+  void Reload();
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
@@ -96,6 +100,7 @@ class Service {
   std::shared_ptr<const TlsServer> client_tls_;
   std::shared_ptr<const TlsClient> primary_tls_;
   std::unique_ptr<ShadowPipeline> pipeline_;
+  std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
   std::unique_ptr<AdminServer> admin_;
 };
@@ -142,6 +147,7 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
   if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
+  forward.authenticator = authenticator_.get();
   return forward;
 }
 
@@ -184,6 +190,35 @@ absl::Status Service::StartPipeline() {
   return absl::OkStatus();
 }
 
+absl::Status Service::MakeAuthenticator() {
+  AuthOptions auth;
+  auth.mode = options_.auth;
+  auth.primary = primary_;
+  auth.primary_tls = primary_tls_ != nullptr;
+  auth.file = options_.auth_file;
+  auth.query = options_.auth_query;
+  auth.query_keep = options_.auth_query_keep;
+  auth.query_rate = static_cast<double>(options_.auth_query_rate);
+  auth.connect_timeout = options_.connect_timeout;
+  auth.data_dir = options_.data_dir;
+  auth.log_info = [](std::string_view line) { LogInfo(line); };
+  auth.log_warning = [](std::string_view line) { LogWarning(line); };
+  auto made = Authenticator::Make(std::move(auth));
+  if (!made.ok()) return made.status();
+  authenticator_ = *std::move(made);
+  return absl::OkStatus();
+}
+
+// SIGHUP.
+void Service::Reload() {
+  const absl::Status status = authenticator_->Reload();
+  if (!status.ok()) {
+    LogWarning(StrCat("not reloaded: ", protocol::MessageOf(status)));
+  } else {
+    LogInfo("reloaded");
+  }
+}
+
 absl::Status Service::Start() {
   SetLogLevel(options_.log_level);
   auto passed = TakePassedSockets();
@@ -199,6 +234,7 @@ absl::Status Service::Start() {
   }
   if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
+  if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
   auto forwarder =
       Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
@@ -242,8 +278,10 @@ void Service::SayWhatStarted() const {
         "pinned, tables are "
         "not counted at the start, and no verdict can be PASS");
   } else {
-    LogInfo(StrCat("connections of our own: 1 to the primary, ", options_.shadow_connections,
-                   " to the shadow"));
+    LogInfo(StrCat("connections of our own: ",
+                   authenticator_->queries() ? "2 to the primary (one for --auth-query), "
+                                             : "1 to the primary, ",
+                   options_.shadow_connections, " to the shadow"));
   }
 }
 
@@ -293,6 +331,7 @@ std::string Service::StatusJson() const {
   status["primary_reachable"] = forwarder_->primary_reachable();
   status["sessions"] = forward.sessions_open;
   status["sessions_total"] = forward.sessions;
+  status["failed_logins"] = forward.failed_logins;
   status["client_bytes"] = forward.client_bytes;
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
@@ -329,14 +368,15 @@ absl::Status Service::Drain(absl::Duration timeout) {
 }
 
 void Service::Run(Signals* signals) {
-  signals->WaitForEnd();
+  const auto reload = [this] { Reload(); };
+  signals->WaitForEnd(reload);
   NotifyServiceManager("STOPPING=1");
   LogInfo("draining: no new sessions, idle ones are ended; a second signal ends all at once");
   std::thread drain([this, signals] {
     forwarder_->Drain();
     signals->Done();
   });
-  if (signals->WaitForEnd()) {
+  if (signals->WaitForEnd(reload)) {
     LogWarning("ending at once");
     forwarder_->Stop();
   }
@@ -345,6 +385,7 @@ void Service::Run(Signals* signals) {
 
 void Service::Stop() {
   if (admin_ != nullptr) admin_->Stop();
+  if (authenticator_ != nullptr) authenticator_->Stop();
   if (forwarder_ != nullptr) forwarder_->Stop();
   if (pipeline_ != nullptr && forwarder_ != nullptr) {
     pipeline_->log()->AddProxyLatency(forwarder_->added_latency());

@@ -214,7 +214,7 @@ void Session::PassEndOn() {
   if (state_ != State::relaying && state_ != State::login) return;
   if (client_.broken && !client_.readable) client_.ended = true;
   if (!client_.ended || !primary_.pending.empty()) return;
-  if (client_.broken) return Close();
+  if (client_.broken || !primary_.transport.open()) return Close();
   if (primary_.write_shut || (opening_ != nullptr && !opening_->received.empty())) return;
   EndWriting(&primary_);
 }

@@ -1,5 +1,5 @@
 // A session: one client connection and the primary connection paired with it, on one forwarding
-// thread. Carries bytes between the sockets and the sans-I/O parts (LoginRelay, Relay).
+// thread. Carries bytes between the sockets and the sans-I/O parts (Login, Relay).
 #pragma once
 
 #include <cstdint>
@@ -13,21 +13,23 @@
 #include "proxy/cancel_registry.h"
 #include "proxy/counter.h"
 #include "proxy/event_loop.h"
+#include "proxy/login.h"
 #include "proxy/primary.h"
 #include "proxy/relay.h"
-#include "proxy/relay_login.h"
 #include "proxy/tls_client.h"
 #include "proxy/tls_server.h"
 #include "proxy/transport.h"
 
 namespace pgparity::proxy {
 
+class Authenticator;
 class Session;
 
 // Written by one thread each, read by any.
 struct ForwardCounters {
   Counter sessions;  // that ever sent a startup message
   Counter logins;
+  Counter failed_logins;  // refused by the proxy itself
   Counter connect_failures;
   Counter refused_sessions;  // too many
   Counter cancels, cancels_dropped;
@@ -46,6 +48,7 @@ struct ForwardShared {
   TlsServerSlot client_tls;                      // what the next connection is taken with
   bool require_tls = false;                      // plain clients are refused
   std::shared_ptr<const TlsClient> primary_tls;  // null: none
+  const Authenticator* authenticator = nullptr;  // null: logins pass through
 };
 
 // What the sessions of one thread share. Outlives them.
@@ -88,7 +91,7 @@ class Session {
     client_tls,  // the client's handshake; then startup again
     connecting,  // to the primary
     securing,    // asking the primary for TLS, and its handshake
-    login,
+    login,       // of the client; of the primary, once it is connected
     relaying,
     cancelling,  // a CancelRequest is on its way; nothing else happens here
     lingering,   // all is said; waits for the client to close, so that it reads it
@@ -141,7 +144,8 @@ class Session {
   void OnResolved(absl::StatusOr<AddressList> endpoints);
   void ConnectNext();
   void OnConnected();
-  void BeginLogin();
+  // Connected, over TLS where that is so.
+  void OnPrimaryReady();
   void OnConnectTimeout();
   void FailConnect(std::string_view why, std::string_view hint = {});
 
@@ -167,10 +171,17 @@ class Session {
   bool RefusedThisWay(std::string_view from_server);
 
   // --- session_login.cc ---
+  // Behind the startup message.
+  void BeginLogin();
+  // Behind the connect: sends the startup message on.
+  void LoginToPrimary();
+  void ResumeLogin();
   void PumpLogin();
   void LoginFromClient();
   void LoginFromServer();
-  void FinishLogin(std::string_view login_end, std::string_view behind, Stamp stamp);
+  // Carries a step out, but for logged_in. False when the login does not go on for now.
+  bool CarryOut(Login::Step* step, std::string_view from);
+  void FinishLogin(std::string_view login_end, size_t taken, Stamp stamp);
 
   SessionContext* const context_;
   State state_ = State::startup;
@@ -195,7 +206,7 @@ class Session {
     std::string connect_error;
     size_t second_try = 0;       // next_endpoint when its one was tried the other way as to TLS
     bool primary_spoke = false;  // in the login
-    LoginRelay login;
+    std::unique_ptr<Login> login;
   };
   std::unique_ptr<Opening> opening_ = std::make_unique<Opening>();
   bool counted_ = false;

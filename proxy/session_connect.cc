@@ -108,7 +108,7 @@ void Session::OnStartupMessage(protocol::StartupMessage message, size_t length) 
   opening_->startup = std::move(message);
   opening_->first_packet = opening_->received.substr(0, length);
   opening_->received.erase(0, length);
-  Connect();
+  BeginLogin();
 }
 
 void Session::OnCancelRequest(const protocol::CancelRequest& request, size_t length) {
@@ -186,14 +186,13 @@ void Session::OnConnected() {
   // The change makes an edge of what came in meanwhile.
   context_->loop->Change(primary_.transport.fd(), &primary_, EventLoop::Trigger::edge);
   if (WantsPrimaryTls()) return AskPrimaryForTls();
-  BeginLogin();
+  OnPrimaryReady();
 }
 
-void Session::BeginLogin() {
+void Session::OnPrimaryReady() {
   state_ = opening_->cancel ? State::cancelling : State::login;
-  if (!opening_->cancel) context_->loop->Arm(&timer_, login_deadline_);
+  if (state_ == State::login) return LoginToPrimary();
   Send(&primary_, opening_->first_packet);
-  if (state_ == State::login) PumpLogin();
 }
 
 void Session::OnConnectTimeout() {

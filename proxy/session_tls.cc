@@ -135,7 +135,7 @@ void Session::TakeTlsAnswer() {
   }
   if (answer == 'S') return HandshakeWithPrimary();
   if (answer == 'N' && context_->shared->primary_tls->mode() <= SslMode::prefer) {
-    return BeginLogin();
+    return OnPrimaryReady();
   }
   if (answer == 'N') return FailPrimaryTls("it does not support TLS, which sslmode asks for");
   // An error message, perhaps, that nothing vouches for: it is not shown.
@@ -166,7 +166,7 @@ void Session::HandshakeWithPrimary() {
     return FailPrimaryTls(protocol::MessageOf(status));
   }
   primary_.readable = true;
-  BeginLogin();
+  OnPrimaryReady();
 }
 
 bool Session::ReconnectOtherWay() {

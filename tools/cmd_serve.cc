@@ -41,6 +41,13 @@ absl::StatusOr<shadow::DdlMode> ParseDdl(const std::string& value) {
                                          {"reconcile", shadow::DdlMode::reconcile}});
 }
 
+absl::StatusOr<proxy::AuthMode> ParseAuth(const std::string& value) {
+  return Choose<proxy::AuthMode>(value, {{"auto", proxy::AuthMode::automatic},
+                                         {"pass", proxy::AuthMode::pass},
+                                         {"url", proxy::AuthMode::url},
+                                         {"scram", proxy::AuthMode::scram}});
+}
+
 absl::StatusOr<std::string> ParseLogLevel(const std::string& value) {
   return Choose<std::string>(
       value, {{"error", "error"}, {"warning", "warning"}, {"info", "info"}, {"debug", "debug"}});
@@ -67,7 +74,7 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
   AddText(
       app, "--primary", &o->primary, "URL",
       "The primary: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Its user is for pgparity's own "
-      "connection (catalog, row counts); clients log in as themselves")
+      "connection (catalog, row counts), and for clients with --auth url")
       ->required()
       ->group(kGroup);
   AddValue(
@@ -100,6 +107,27 @@ void AddTls(CLI::App* app, ServeOptions* o) {
                 "Clients must present a certificate of these authorities, PEM; has "
                 "--require-tls on"));
   group(AddSwitch(app, "--require-tls", &o->require_tls, "Refuse clients without TLS (28000)"));
+}
+
+void AddLoggingIn(CLI::App* app, ServeOptions* o) {
+  constexpr char kGroup[] = "Logging in";
+  const auto group = [&](CLI::Option* option) { return option->group(kGroup); };
+  group(AddValue(app, "--auth", &o->auth, ParseAuth, "MODE",
+                 "Who checks clients: pass (the primary), url (pgparity, against the user and "
+                 "password in --primary), scram (pgparity, against --auth-file or --auth-query); "
+                 "auto is pass, but url where TLS on both sides forbids pass and --primary has "
+                 "the client's user and a password"))
+      ->default_str("auto");
+  group(AddText(app, "--auth-file", &o->auth_file, "FILE",
+                "For scram: users and SCRAM verifiers, in the form of pgbouncer's userlist.txt; "
+                "read again at SIGHUP"));
+  group(AddText(app, "--auth-query", &o->auth_query, "SQL",
+                "For scram: gives name and verifier of the user $1; run on the primary by the "
+                "user of --primary. Without --auth-file the default reads pg_shadow"));
+  group(AddDuration(app, "--auth-query-keep", &o->auth_query_keep, "How long an answer is kept"));
+  group(AddCount(
+      app, "--auth-query-rate", [o](int64_t n) { o->auth_query_rate = static_cast<size_t>(n); },
+      static_cast<int64_t>(o->auth_query_rate), "Queries a second; more logins are refused"));
 }
 
 void AddForwarding(CLI::App* app, ServeOptions* o) {
@@ -174,6 +202,7 @@ void AddServeCommand(CLI::App& app, const World& world, int* exit_code) {
   const auto options = std::make_shared<ServeOptions>();
   AddConnecting(serve, options.get());
   AddTls(serve, options.get());
+  AddLoggingIn(serve, options.get());
   AddForwarding(serve, options.get());
   AddShadowing(serve, options.get());
   AddCapture(serve, options.get());

@@ -74,6 +74,7 @@ void PostgresCluster::InitDb() {
             "local all all trust\n"
             "host all md5_user 127.0.0.1/32 md5\n"
             "host all scram_user 127.0.0.1/32 scram-sha-256\n"
+            "host all password_user 127.0.0.1/32 password\n"
             "host all all 127.0.0.1/32 trust\n"
             "host replication all 127.0.0.1/32 trust\n");
 }
@@ -145,6 +146,7 @@ void PostgresCluster::CreateRoles() {
       "CREATE ROLE md5_user LOGIN SUPERUSER PASSWORD " + password,
       "SET password_encryption = 'scram-sha-256'",
       "CREATE ROLE scram_user LOGIN SUPERUSER PASSWORD " + password,
+      "CREATE ROLE password_user LOGIN SUPERUSER PASSWORD " + password,
       "CREATE ROLE plain_user LOGIN",
   });
   if (!result.ok) Fail("cannot create the roles: " + result.message, client.error());

@@ -12,8 +12,9 @@ namespace pgparity::support {
 
 // Listens on a free port of 127.0.0.1 and on a unix socket in its directory; runs as the user
 // postgres when we are root. It loses data when the machine fails (fsync is off), not when the
-// server does. Superuser `postgres`. Login over TCP: `md5_user` by md5 and `scram_user` by
-// scram-sha-256 (their password is LoginPassword()), everybody else by trust.
+// server does. Superuser `postgres`. Login over TCP: `md5_user` by md5, `scram_user` by
+// scram-sha-256 and `password_user` by password (theirs is LoginPassword()), everybody else by
+// trust.
 // A failure to start aborts the test process with the server's log.
 class PostgresCluster {
  public:

@@ -69,6 +69,7 @@ class ProxyProcess {
 
   int port() const { return port_; }
   const std::string& data_dir() const { return data_dir_; }
+  const std::string& ring_dir() const { return ring_dir_; }
   std::string admin() const { return "127.0.0.1:" + std::to_string(admin_port_); }
   std::string Url(const std::string& database, const std::string& user = "postgres",
                   const std::string& password = "") const;

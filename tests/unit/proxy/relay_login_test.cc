@@ -10,7 +10,7 @@
 namespace pgparity::proxy {
 namespace {
 
-using Next = LoginRelay::Next;
+using Next = Login::Next;
 using testing::ElementsAre;
 using testing::Pair;
 
@@ -32,37 +32,37 @@ TEST(LoginRelay, LearnsWhatTheServerTellsUpToTheFirstReadyForQuery) {
                              Message('S', Bytes({"TimeZone", "Asia/Tokyo"})) +
                              Message('S', Bytes({"server_version", "15"})) +
                              Message('K', std::string("\0\0\1\2key!", 8)) + Message('Z', "I");
-  const LoginRelay::Step step = login.FromServer(before + Message('N', "behind"));
+  const Login::Step step = login.FromServer(before + Message('N', "behind"));
   EXPECT_EQ(step.next, Next::logged_in);
-  EXPECT_EQ(step.forward, before.size());
-  EXPECT_THAT(login.parameters(),
+  EXPECT_EQ(step.taken, before.size());
+  EXPECT_THAT(login.facts().parameters(),
               ElementsAre(Pair("TimeZone", "Asia/Tokyo"), Pair("server_version", "15")));
-  EXPECT_EQ(login.process_id(), 258);
-  EXPECT_EQ(login.cancel_key(), "key!");
+  EXPECT_EQ(login.facts().process_id(), 258);
+  EXPECT_EQ(login.facts().cancel_key(), "key!");
 }
 
 TEST(LoginRelay, PassesWholeMessagesOnly) {
   LoginRelay login;
   const std::string whole = Message('R', std::string(8, '\0'));
   for (size_t i = 0; i < whole.size(); ++i) {
-    const LoginRelay::Step step = login.FromServer(whole.substr(0, i));
-    EXPECT_EQ(step.forward, 0u);
+    const Login::Step step = login.FromServer(whole.substr(0, i));
+    EXPECT_EQ(step.taken, 0u);
     EXPECT_EQ(step.next, Next::more);
   }
-  EXPECT_EQ(login.FromServer(whole + "S").forward, whole.size());
+  EXPECT_EQ(login.FromServer(whole + "S").taken, whole.size());
 }
 
 TEST(LoginRelay, LimitsFramesBeforeLogin) {
   LoginRelay login;
   std::string large;
-  protocol::WireWriter(&large).Uint8('p').Uint32(LoginRelay::kMaxFrame + 1);
+  protocol::WireWriter(&large).Uint8('p').Uint32(Login::kMaxFrame + 1);
   EXPECT_EQ(login.FromClient(large).next, Next::bad_frame);
   large[0] = 'R';
   EXPECT_EQ(login.FromServer(large).next, Next::bad_frame);
   large[0] = 'E';  // a server's error may be longer
   EXPECT_EQ(login.FromServer(large).next, Next::more);
   std::string error;
-  protocol::WireWriter(&error).Uint8('E').Uint32(LoginRelay::kMaxErrorFrame + 1);
+  protocol::WireWriter(&error).Uint8('E').Uint32(Login::kMaxErrorFrame + 1);
   EXPECT_EQ(login.FromServer(error).next, Next::bad_frame);
   EXPECT_EQ(login.FromServer(std::string("R\0\0\0\3", 5)).next, Next::bad_frame);
   EXPECT_EQ(login.FromClient(std::string("p\0\0\0\3", 5)).next, Next::bad_frame);
@@ -71,23 +71,57 @@ TEST(LoginRelay, LimitsFramesBeforeLogin) {
 TEST(LoginRelay, HoldsWhatTheClientSendsAheadOfTheLoginsEnd) {
   LoginRelay login;
   const std::string password = Message('p', "sesame");
-  const LoginRelay::Step step = login.FromClient(password + password + Message('Q', "SELECT 1"));
-  EXPECT_EQ(step.forward, 2 * password.size());
+  const Login::Step step = login.FromClient(password + password + Message('Q', "SELECT 1"));
+  EXPECT_EQ(step.taken, 2 * password.size());
   EXPECT_EQ(step.next, Next::hold);
   EXPECT_EQ(login.FromClient("Q").next, Next::hold) << "by its first byte";
+}
+
+TEST(LoginRelay, ConnectsAtOnceAndPassesEveryByte) {
+  LoginRelay login;
+  EXPECT_EQ(login.Start([] {}).next, Next::connect);
+  EXPECT_EQ(login.Connected(Channel()).next, Next::more);
+  const std::string password = Message('p', "sesame");
+  EXPECT_EQ(login.FromClient(password + "p").to_primary, password);
+  const std::string offer =
+      Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", 38));
+  EXPECT_EQ(login.FromServer(offer + "R").to_client, offer);
+}
+
+TEST(LoginRelay, TakesPlusOutOfTheOfferWhereThePrimarysSideAloneIsOnTls) {
+  const std::string offer =
+      Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256-PLUS\0SCRAM-SHA-256\0\0", 38));
+  const std::string without = Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256\0\0", 19));
+  for (const bool client_tls : {false, true}) {
+    for (const bool primary_tls : {false, true}) {
+      LoginRelay login(client_tls);
+      login.Connected({primary_tls});
+      const bool hidden = primary_tls && !client_tls;
+      const Login::Step step = login.FromServer(offer + offer);
+      EXPECT_EQ(step.to_client, hidden ? without + without : offer + offer);
+      EXPECT_EQ(step.taken, 2 * offer.size());
+    }
+  }
+  LoginRelay login;
+  login.Connected({true});
+  for (const std::string& other :
+       {Message('R', std::string("\0\0\0\x05salt", 8)), Message('R', "?"),
+        Message('R', std::string("\0\0\0\x0aSCRAM-SHA-256", 17)), Message('N', "notice")}) {
+    EXPECT_EQ(login.FromServer(other).to_client, other);
+  }
 }
 
 TEST(LoginRelay, IgnoresKeysAndParametersOfImpossibleSize) {
   LoginRelay login;
   login.FromServer(Message('K', "abcdefg") + Message('S', "no terminator"));
-  EXPECT_EQ(login.cancel_key(), "");
-  EXPECT_TRUE(login.parameters().empty());
+  EXPECT_EQ(login.facts().cancel_key(), "");
+  EXPECT_TRUE(login.facts().parameters().empty());
   // 16 KiB of each message, without end.
   const std::string filler(16000, 'x');
   for (int i = 0; i < 100; ++i) {
     login.FromServer(Message('S', Bytes({"p" + std::to_string(i), filler})));
   }
-  EXPECT_LE(login.parameters().size(), 4u);
+  EXPECT_LE(login.facts().parameters().size(), 4u);
 }
 
 TEST(SessionInfo, TakesSettingsFromOptionsParametersAndReports) {
