@@ -61,6 +61,7 @@ std::vector<std::string> Environment(const std::map<std::string, std::string>& a
 
 std::vector<char*> Pointers(std::vector<std::string>& strings) {
   std::vector<char*> pointers;
+  pointers.reserve(strings.size() + 1);
   for (std::string& text : strings) pointers.push_back(text.data());
   pointers.push_back(nullptr);
   return pointers;
@@ -184,7 +185,8 @@ std::optional<int> ChildProcess::Wait(std::chrono::milliseconds limit) {
   return exit_;
 }
 
-RunResult RunCommand(ChildOptions options, std::chrono::milliseconds limit) {
+RunResult RunCommand(const ChildOptions& asked, std::chrono::milliseconds limit) {
+  ChildOptions options = asked;
   RunResult result;
   const int out = static_cast<int>(memfd_create("out", MFD_CLOEXEC));
   const int err = static_cast<int>(memfd_create("err", MFD_CLOEXEC));

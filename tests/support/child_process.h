@@ -48,7 +48,7 @@ struct RunResult {
 };
 
 // Runs a command to its end and captures what it wrote.
-RunResult RunCommand(ChildOptions options,
+RunResult RunCommand(const ChildOptions& asked,
                      std::chrono::milliseconds limit = std::chrono::minutes(2));
 RunResult RunCommand(std::vector<std::string> argv);
 

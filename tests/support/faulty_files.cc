@@ -19,7 +19,7 @@ class FaultyFile : public shadow::File {
     }
     if (offset >= contents_->size()) return 0;
     const size_t n = std::min<uint64_t>(size, contents_->size() - offset);
-    std::memcpy(buffer, contents_->data() + offset, n);
+    contents_->copy(buffer, n, offset);
     return n;
   }
 

@@ -267,6 +267,7 @@ TortureResult RunTorture(const std::string& url, const TortureOptions& options) 
   std::mutex mutex;
   std::atomic<int64_t> left{static_cast<int64_t>(options.units)};
   std::vector<std::thread> threads;
+  threads.reserve(static_cast<size_t>(options.connections));
   for (int i = 0; i < options.connections; ++i) {
     threads.emplace_back([&, i] {
       Worker worker(url, options, i);
