@@ -59,6 +59,7 @@ struct Forwarder::Impl {
     shared.max_sessions = options.max_sessions;
     shared.client_tls.Set(options.client_tls);
     shared.require_tls = options.require_tls;
+    shared.proxy_protocol = options.proxy_protocol;
     shared.primary_tls = options.primary_tls;
     shared.authenticator = options.authenticator;
   }

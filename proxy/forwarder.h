@@ -24,8 +24,9 @@ struct ForwarderOptions {
       passed_sockets;        // listening ones to take over; if there are any, in place of `listen`
   std::string primary_host;  // a name, an address, or a Unix socket's directory
   uint16_t primary_port = 5432;
-  std::shared_ptr<const TlsServer> client_tls;   // null: clients that ask for TLS are told no
-  bool require_tls = false;                      // refuses plain clients (but for cancel requests)
+  std::shared_ptr<const TlsServer> client_tls;  // null: clients that ask for TLS are told no
+  bool proxy_protocol = false;  // every connection begins with a PROXY protocol header
+  bool require_tls = false;     // refuses plain clients (but for cancel requests)
   std::shared_ptr<const TlsClient> primary_tls;  // null: none
   int threads = 1;
   size_t max_sessions = 1000;

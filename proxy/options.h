@@ -37,8 +37,9 @@ enum class OrderingMode : uint8_t { passive, hold, exact };
 struct ServeOptions {
   // Where to listen and connect
   std::vector<std::string> listen = {"127.0.0.1:6432"};  // see ParseListenAddress; one at least
-  std::string primary;                                   // see DatabaseUrl
-  std::string shadow;                                    // empty: none
+  bool proxy_protocol = false;  // connections begin with a load balancer's header
+  std::string primary;          // see DatabaseUrl
+  std::string shadow;           // empty: none
   std::string data_dir;
   std::string admin = "127.0.0.1:6433";  // see ParseEndpoint; empty: off
   std::string admin_token;

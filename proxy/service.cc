@@ -134,6 +134,7 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.primary_host = primary_.host;
   forward.primary_port = primary_.port;
   forward.client_tls = client_tls_;
+  forward.proxy_protocol = options_.proxy_protocol;
   forward.require_tls = options_.require_tls || !options_.tls_client_ca.empty();
   forward.primary_tls = primary_tls_;
   forward.threads = options_.threads;

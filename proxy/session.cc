@@ -31,6 +31,7 @@ Session::~Session() { context_->loop->Cancel(&timer_); }
 
 void Session::Start() {
   opening_->client_tls = context_->shared->client_tls.Get();
+  opening_->awaits_proxy_header = context_->shared->proxy_protocol;
   login_deadline_ = context_->loop->now() + context_->shared->login_timeout;
   context_->loop->Arm(&timer_, login_deadline_);
   if (!context_->loop->Add(client_.transport.fd(), &client_, EventLoop::Trigger::edge).ok()) {

@@ -47,6 +47,7 @@ struct ForwardShared {
   CancelRegistry cancels;
   TlsServerSlot client_tls;                      // what the next connection is taken with
   bool require_tls = false;                      // plain clients are refused
+  bool proxy_protocol = false;                   // connections begin with a load balancer's header
   std::shared_ptr<const TlsClient> primary_tls;  // null: none
   const Authenticator* authenticator = nullptr;  // null: logins pass through
 };
@@ -136,6 +137,7 @@ class Session {
 
   // --- session_connect.cc: the first packets and the way to the primary ---
   void ReadStartup();
+  bool TakeProxyHeader();
   bool TakeStartupPacket();
   void OnStartupMessage(protocol::StartupMessage message, size_t length);
   void OnCancelRequest(const protocol::CancelRequest& request, size_t length);
@@ -195,6 +197,7 @@ class Session {
   struct Opening {
     std::string received;  // the client's bytes not taken yet
     std::string from_server;
+    bool awaits_proxy_header = false;
     bool ssl_asked = false, gss_asked = false;
     bool direct_tls = false;  // the client began with its handshake
     bool cancel = false;

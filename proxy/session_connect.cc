@@ -8,6 +8,8 @@
 
 #include "protocol/sqlstate.h"
 #include "protocol/text.h"
+#include "proxy/log.h"
+#include "proxy/proxy_protocol.h"
 #include "proxy/session.h"
 
 namespace pgparity::proxy {
@@ -30,9 +32,27 @@ void Session::ReadStartup() {
       return;
     }
     opening_->received.append(piece);
+    if (opening_->awaits_proxy_header && !TakeProxyHeader()) continue;
     while (state_ == State::startup && TakeStartupPacket()) {
     }
   }
+}
+
+// The load balancer's word on whom it stands for. False when it is not whole, or the session is
+// over.
+bool Session::TakeProxyHeader() {
+  auto header = ParseProxyHeader(opening_->received);
+  if (!header.ok()) {
+    context_->counters.bad_frames.Add();
+    LogDebug(StrCat("a connection without the header of --proxy-protocol was closed: ",
+                    protocol::MessageOf(header.status())));
+    Close();
+    return false;
+  }
+  if (!header->has_value()) return false;
+  opening_->awaits_proxy_header = false;
+  opening_->received.erase(0, (*header)->length);
+  return true;
 }
 
 // Acts on the packet at the head of what was received. False when it is not whole. A client that

@@ -71,6 +71,11 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
       ->allow_extra_args(false)
       ->default_str(absl::StrJoin(o->listen, ", "))
       ->group(kGroup);
+  AddSwitch(
+      app, "--proxy-protocol", &o->proxy_protocol,
+      "Behind a load balancer that says by the PROXY protocol (version 1 or 2) whom it stands "
+      "for; connections without its header are closed")
+      ->group(kGroup);
   AddText(
       app, "--primary", &o->primary, "URL",
       "The primary: postgres://USER:PASSWORD@HOST:PORT/DATABASE. Its user is for pgparity's own "

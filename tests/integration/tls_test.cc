@@ -75,7 +75,9 @@ class TlsEnvironment {
   }
   static void GiveToServer(const std::string& path) {
     const passwd* entry = geteuid() == 0 ? getpwnam("postgres") : nullptr;
-    if (entry != nullptr) EXPECT_EQ(chown(path.c_str(), entry->pw_uid, entry->pw_gid), 0);
+    if (entry != nullptr) {
+      EXPECT_EQ(chown(path.c_str(), entry->pw_uid, entry->pw_gid), 0);
+    }
   }
 };
 

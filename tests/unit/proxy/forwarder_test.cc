@@ -182,6 +182,41 @@ TEST_F(ForwarderTest, APauseTouchesNoSessionAndIsSaid) {
                                       "client:" + Message('Q', "seen")));
 }
 
+TEST_F(ForwarderTest, TakesTheHeaderOfALoadBalancerOffAndNothingElse) {
+  options_.proxy_protocol = true;
+  Start();
+  const std::string header = "PROXY TCP4 192.0.2.1 198.51.100.2 12345 5432\r\n";
+  Socket client = Connect();
+  client.Send(header.substr(0, 20));
+  client.Send(header.substr(20) + Startup());
+  Socket server = primary_.Accept();
+  server.Expect(Startup());
+  Socket split = Connect();
+  split.Send(header);
+  split.Send(protocol::EncodeStartup(protocol::SslRequest{}));
+  split.Expect("N");
+  Socket bare = Connect();
+  bare.Send(Startup());
+  EXPECT_EQ(bare.ReceiveAll(), "");
+}
+
+TEST_F(ForwarderTest, AHeaderThatNobodyAskedForIsGarbage) {
+  Start();
+  Socket client = Connect();
+  client.Send("PROXY TCP4 192.0.2.1 198.51.100.2 12345 5432\r\n" + Startup());
+  EXPECT_EQ(client.ReceiveAll(), "");
+}
+
+TEST_F(ForwarderTest, TakesOverASocketThatWasPassedToIt) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
+  ASSERT_EQ(listen(fd, 8), 0);
+  options_.passed_sockets = {fd};
+  Start();
+  Socket client = Connect();
+  client.Send(Startup());
+  primary_.Accept().Expect(Startup());
+}
+
 TEST_F(ForwarderTest, RefusesAnAddressInUse) {
   Start();
   ForwarderOptions second = options_;
