@@ -81,6 +81,7 @@ class Service {
  private:
   ShadowPipelineOptions PipelineOptions() const;
   absl::Status LoadTls();
+  absl::Status LoadClientTls();
   absl::Status StartPipeline();
   absl::Status MakeAuthenticator();
   void Reload();
@@ -160,6 +161,10 @@ absl::Status Service::LoadTls() {
     return absl::InvalidArgumentError(StrCat("--primary: ", protocol::MessageOf(client.status())));
   }
   primary_tls_ = *std::move(client);
+  return LoadClientTls();
+}
+
+absl::Status Service::LoadClientTls() {
   if (!options_.tls) return absl::OkStatus();
   TlsServerOptions own;
   own.certificate = options_.tls_cert;
@@ -212,7 +217,11 @@ absl::Status Service::MakeAuthenticator() {
 
 // SIGHUP.
 void Service::Reload() {
-  const absl::Status status = authenticator_->Reload();
+  absl::Status status = LoadClientTls();
+  if (status.ok()) {
+    forwarder_->SetClientTls(client_tls_);
+    status = authenticator_->Reload();
+  }
   if (!status.ok()) {
     LogWarning(StrCat("not reloaded: ", protocol::MessageOf(status)));
   } else {

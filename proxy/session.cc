@@ -61,8 +61,7 @@ void Session::Drive() {
       HandshakeWithClient();
       return;
     case State::connecting:
-      // Nothing to say to the primary yet; a client that leaves need not wait for it.
-      if (client_.ending) Close();
+      if (ClientGaveUp()) Close();
       return;
     case State::securing:
       SecurePrimary();

@@ -142,6 +142,9 @@ class Session {
   void OnStartupMessage(protocol::StartupMessage message, size_t length);
   void OnCancelRequest(const protocol::CancelRequest& request, size_t length);
   void Connect();
+  // Nothing was said to the primary yet, and a client that leaves need not wait for it; one that
+  // has sent its cancel request may.
+  bool ClientGaveUp() const { return client_.ending && !opening_->cancel; }
   void ArmConnectTimer();
   void OnResolved(absl::StatusOr<AddressList> endpoints);
   void ConnectNext();

@@ -117,7 +117,7 @@ void Session::AskPrimaryForTls() {
 }
 
 void Session::SecurePrimary() {
-  if (client_.ending) return Close();  // as while connecting
+  if (ClientGaveUp()) return Close();
   if (primary_.transport.tls()) return HandshakeWithPrimary();
   if (primary_.readable) TakeTlsAnswer();
 }

@@ -239,6 +239,24 @@ TEST_F(ForwarderTlsTest, CancelRequestsGoOverTlsToo) {
   EXPECT_EQ(cancel.ReceiveAll(), "");
 }
 
+// Drivers close as soon as it is sent, and PostgreSQL acts on it all the same.
+TEST_F(ForwarderTlsTest, ACancelRequestWhoseClientHasLeftIsCarriedOut) {
+  UsePrimaryTls("sslmode=require");
+  Start();
+  TlsPair session = LogInTls();
+  {
+    auto cancel = ConnectTls();
+    cancel->Send(Cancel());
+    cancel->tls.EndWriting();
+  }
+  Socket socket = primary_.Accept();
+  socket.Expect(SslRequest());
+  socket.Send("S");
+  TlsEnd at_server(std::move(socket), ServerEnd(Files().server));
+  ASSERT_TRUE(at_server.tls.Handshake());
+  at_server.Expect(Cancel());
+}
+
 // --- both sides ---
 
 TEST_F(ForwarderTlsTest, AHalfCloseGoesThroughBothSides) {

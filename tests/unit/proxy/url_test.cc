@@ -2,6 +2,9 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <libpq-fe.h>
+
+#include <cstdlib>
 
 #include <algorithm>
 #include <memory>
@@ -124,6 +127,34 @@ TEST(DatabaseUrl, ParametersThatLibpqDoesNotKnowAreKeptFromItAndHidden) {
   EXPECT_EQ(url.ToLibpqConninfo(),
             "host='h' port='5432' dbname='d' sslpassword='sec' connect_timeout='3'");
   EXPECT_EQ(url.Redacted(), "postgres://h:5432/d?pgbouncer=***&sslpassword=***&connect_timeout=3");
+}
+
+TEST(DatabaseUrl, TlsParametersReachTheLibpqThatThereIs) {
+  const DatabaseUrl url = Parsed(
+      "postgres://h/d?sslmode=require&sslnegotiation=direct&sslcertmode=allow&sslrootcert=/"
+      "r&sslsni=0");
+  EXPECT_EQ(url.Redacted(),
+            "postgres://h:5432/d?sslmode=require&sslnegotiation=direct&sslcertmode=allow&"
+            "sslrootcert=/r&sslsni=0");
+  const std::string conninfo = url.ToLibpqConninfo();
+  EXPECT_THAT(conninfo, HasSubstr("sslmode='require'"));
+  EXPECT_THAT(conninfo, HasSubstr("sslrootcert='/r' sslsni='0'"));
+  EXPECT_EQ(conninfo.find("sslnegotiation") != std::string::npos, PQlibVersion() >= 170000);
+  EXPECT_EQ(conninfo.find("sslcertmode") != std::string::npos, PQlibVersion() >= 160000);
+  // It knows every word of it.
+  char* error = nullptr;
+  PQconninfoOption* parsed = PQconninfoParse(conninfo.c_str(), &error);
+  EXPECT_NE(parsed, nullptr) << error;
+  PQconninfoFree(parsed);
+  PQfreemem(error);
+}
+
+TEST(DatabaseUrl, TheSystemsRootsAreAFileToAnOlderLibpq) {
+  if (PQlibVersion() >= 160000) GTEST_SKIP() << "this libpq knows them";
+  setenv("SSL_CERT_FILE", "/dev/null", 1);
+  EXPECT_THAT(Parsed("postgres://h/d?sslrootcert=system").ToLibpqConninfo(),
+              HasSubstr("sslrootcert='/dev/null' sslmode='verify-full'"));
+  unsetenv("SSL_CERT_FILE");
 }
 
 TEST(DatabaseUrl, SeveralHostsAreRefused) {
