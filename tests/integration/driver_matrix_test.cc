@@ -1,6 +1,6 @@
-// Client drivers, each with a script that does what applications do: its transcript through the proxy,
-// shadowing on, is the transcript of a direct run. Rows: drivers. Columns: how clients and proxy
-// connect (Variant); add one there.
+// Client drivers, each with a script that does what applications do: its transcript through the
+// proxy, shadowing on, is the transcript of a direct run. Rows: drivers. Columns: how clients and
+// proxy connect (Variant); add one there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
