@@ -95,6 +95,20 @@ std::string_view ReasonOfHarmlessSelect(const PgQuery__SelectStmt& select, const
   return reason;
 }
 
+// SELECT and one constant: drivers and pools ask it to see whether the connection lives.
+bool IsPing(const PgQuery__SelectStmt& select) {
+  if (select.n_target_list != 1 || select.larg != nullptr || select.n_from_clause != 0 ||
+      select.where_clause != nullptr || select.into_clause != nullptr ||
+      select.with_clause != nullptr || select.limit_count != nullptr ||
+      select.limit_offset != nullptr || select.having_clause != nullptr) {
+    return false;
+  }
+  const auto* target =
+      As<PgQuery__ResTarget>(Inner(select.target_list[0]), pg_query__res_target__descriptor);
+  return target != nullptr &&
+         As<PgQuery__AConst>(Inner(target->val), pg_query__a__const__descriptor) != nullptr;
+}
+
 void SetRule(Analysis* out, ReplayRule rule, std::string_view reason) {
   out->rule = rule;
   out->rule_reason = reason;
@@ -146,6 +160,7 @@ void AnalyseSelect(const PgQuery__SelectStmt& select, Collector* walk, Analysis*
   }
   const std::string_view harmless = ReasonOfHarmlessSelect(select, *walk, *out);
   if (!harmless.empty()) SetRule(out, ReplayRule::no_effect, harmless);
+  if (IsPing(select)) out->ping = true;
 }
 
 // The query inside DECLARE CURSOR, CREATE TABLE AS and COPY TO.
@@ -317,6 +332,7 @@ Analysis Analyse(std::string_view text) {
   if (node == nullptr) {
     out.kind = StatementKind::other;
     SetRule(&out, ReplayRule::no_effect, "empty");
+    out.ping = true;
     out.fingerprint = LexicalFingerprint("");
     return out;
   }

@@ -195,6 +195,7 @@ struct Analysis {
   std::optional<std::pair<std::string, std::optional<std::string>>>
       set_variable;  // SET name = value / TO DEFAULT (nullopt)
   bool set_local = false;
+  bool ping = false;  // SELECT of one constant, or nothing at all: tells nothing of any data
   bool carries_secret =
       false;              // CREATE/ALTER ROLE with PASSWORD, USER MAPPING, SUBSCRIPTION, dblink
   int max_parameter = 0;  // the largest $n

@@ -208,7 +208,9 @@ StatementVerdict Planner::Decide(const Unit& unit, size_t index) {
   const Statement& statement = unit.statements[index];
   StatementVerdict verdict;
   verdict.analysis = cache_.Get(statement.sql);
-  if (statement.transaction_command != TransactionCommand::none) {
+  const bool ping = verdict.analysis->ping && statement.primary.kind != Kind::error &&
+                    statement.primary.kind != Kind::skipped;
+  if (statement.transaction_command != TransactionCommand::none || ping) {
     verdict.transaction_control = true;
     return verdict;
   }
@@ -273,7 +275,9 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
     only_reads = only_reads && IsRead(analysis, primary, shadow);
     alone = alone || step.action != PlannedStatement::Action::run || BlocksReaders(analysis.kind) ||
             unit.statements[step.index].primary.kind == Kind::error;
-    outside = outside || analysis.rule == ReplayRule::outside_transaction;
+    // 25001: the primary refused it in a transaction block, and so must the shadow.
+    outside = outside || (analysis.rule == ReplayRule::outside_transaction &&
+                          PrimaryError(unit.statements[step.index]) != "25001");
   }
   if (!anything) return PlannedUnit::Lane::nothing;
   if (only_reads) return PlannedUnit::Lane::snapshot;

@@ -24,7 +24,8 @@ struct StatementVerdict {
   std::string not_compared;                  // reason code
   std::string volatile_reason;
   std::string gap;                   // reason code: the shadow's contents may differ from here on
-  bool transaction_control = false;  // counts as neither compared nor not compared
+  // Counts as neither compared nor not compared, and is not run: transaction control, pings.
+  bool transaction_control = false;
 };
 
 struct Plan {

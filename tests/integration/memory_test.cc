@@ -10,6 +10,7 @@
 
 #include "tests/integration/environment.h"
 #include "tests/support/libpq_client.h"
+#include "tests/support/raw_client.h"
 
 namespace pgparity::support {
 namespace {
@@ -123,6 +124,95 @@ TEST_F(Memory, IsFlatOverAResultOfTwoGibibytes) {
   EXPECT_LT(highest, before + bound);
   const ReportJson report = proxy_->Report();
   EXPECT_TRUE(report.divergences.empty()) << report.Summary();
+}
+
+// A little less than the largest message that the server sends or takes.
+constexpr uint64_t huge_value = 1024 * mebibyte - 1000;
+
+// The bytes of the answers up to a ReadyForQuery of an idle session.
+uint64_t ReadStream(RawClient* client) {
+  const std::string end("Z\0\0\0\5I", 6);
+  uint64_t bytes = 0;
+  std::string tail;
+  while (!tail.ends_with(end)) {
+    const std::string piece = client->ReadBytes(1);
+    if (piece.empty()) return 0;
+    tail += piece + client->TakeBuffered();
+    bytes += tail.size();
+    tail.erase(0, tail.size() - std::min(tail.size(), end.size()));
+    bytes -= tail.size();
+  }
+  return bytes + tail.size();
+}
+
+// Bind of the unnamed statement with one text parameter of that many bytes, sent piece by piece.
+void SendHugeBind(RawClient* client, uint64_t size) {
+  std::string head = MessageBuilder().Bind("", "", {std::string()}).bytes();
+  // Length word, and the parameter's length in front of the count of result formats.
+  const std::string tail = head.substr(head.size() - 2);
+  head.resize(head.size() - 2);
+  const auto put = [&head](size_t at, uint64_t value) {
+    for (int i = 0; i < 4; ++i) head[at + i] = static_cast<char>(value >> (24 - 8 * i));
+  };
+  put(head.size() - 4, size);
+  put(1, head.size() + size + tail.size() - 1);
+  client->Send(head);
+  const std::string piece(mebibyte, 'y');
+  for (uint64_t sent = 0; sent < size; sent += piece.size()) {
+    client->Send(std::string_view(piece).substr(0, std::min<uint64_t>(size - sent, piece.size())));
+  }
+  client->Send(tail);
+}
+
+TEST_F(Memory, IsFlatOverValuesOfOneGibibyte) {
+  RawClient client(proxy_->port(), pair_.name());
+  const uint64_t before = ResidentBytes(proxy_->pid());
+  ResidentPeak peak(proxy_->pid());
+  client.Send(MessageBuilder().Query("SELECT repeat('x', " + std::to_string(huge_value) + ")"));
+  EXPECT_GT(ReadStream(&client), huge_value);
+  client.Send(MessageBuilder().Parse("", "SELECT length($1)"));
+  SendHugeBind(&client, huge_value);
+  client.Send(MessageBuilder().Execute("").Sync());
+  const auto answers = client.ReadUntil('Z');
+  ASSERT_EQ(answers.size(), 5U) << (answers.empty() ? "" : answers.back().body);
+  EXPECT_THAT(answers[2].body, ::testing::HasSubstr(std::to_string(huge_value)));
+  // What is too large to be kept is a gap, and the session is followed again behind it.
+  client.Send(MessageBuilder().Query("SELECT count(*) FROM pgbench_branches"));
+  client.ReadUntil('Z');
+  ASSERT_TRUE(proxy_->Drain());
+  const uint64_t highest = peak.Finish();
+  std::printf("RSS before %lu MiB, peak %lu MiB\n", before / mebibyte, highest / mebibyte);
+  EXPECT_LT(highest, before + bound);
+  const ReportJson report = proxy_->Report();
+  EXPECT_TRUE(report.divergences.empty()) << report.Summary();
+  EXPECT_FALSE(report.gaps.empty()) << report.Summary();
+  EXPECT_EQ(proxy_->StatusNumber("tracker_desynchronised"), 0.0);
+}
+
+// Many messages on their way, and a client that reads only while it writes.
+TEST_F(Memory, IsFlatOverADeepPipeline) {
+  RawClient client(proxy_->port(), pair_.name());
+  const uint64_t before = ResidentBytes(proxy_->pid());
+  ResidentPeak peak(proxy_->pid());
+  constexpr int count = 100'000;
+  std::thread writer([&client] {
+    const std::string exchange = MessageBuilder()
+                                     .Parse("", "SELECT repeat('x', 2000)")
+                                     .Bind("", "")
+                                     .Execute("")
+                                     .Sync()
+                                     .bytes();
+    std::string bytes;
+    for (int i = 0; i < 1000; ++i) bytes += exchange;
+    for (int i = 0; i < count / 1000; ++i) client.Send(bytes);
+  });
+  for (int i = 0; i < count; ++i) ASSERT_EQ(client.ReadUntil('Z').size(), 5U);
+  writer.join();
+  ASSERT_TRUE(proxy_->Drain());
+  const uint64_t highest = peak.Finish();
+  std::printf("RSS before %lu MiB, peak %lu MiB\n", before / mebibyte, highest / mebibyte);
+  EXPECT_LT(highest, before + bound);
+  EXPECT_EQ(proxy_->StatusNumber("tracker_desynchronised"), 0.0);
 }
 
 }  // namespace

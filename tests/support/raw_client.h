@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 namespace pgparity::support {
@@ -59,6 +60,8 @@ class RawClient {
   std::vector<ServerMessage> ReadUntil(char tag);
   // Next raw bytes, at most `count`; fewer at the end of the stream.
   std::string ReadBytes(size_t count, int limit_ms = 60000);
+  // What was received and not read yet.
+  std::string TakeBuffered() { return std::exchange(buffer_, {}); }
   bool closed() const { return closed_; }
   int fd() const { return fd_; }
 

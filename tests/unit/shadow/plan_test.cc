@@ -165,6 +165,34 @@ TEST_F(PlanTest, SkippedDdlIsNotRun) {
   EXPECT_EQ(plan.verdicts[0].not_compared, "ddl-skipped");
 }
 
+TEST_F(PlanTest, WhatThePrimaryRefusedInABlockIsNotRunOutsideOfOne) {
+  const Plan plan =
+      Make({Ran("BEGIN", "BEGIN"), Refused("CREATE INDEX CONCURRENTLY i ON t (a)", "25001")},
+           UnitEnd::rolled_back);
+  EXPECT_EQ(plan.unit->lane, Lane::alone);
+  // Another refusal may leave something behind, such as an index that is not valid.
+  EXPECT_EQ(
+      Make({Refused("CREATE UNIQUE INDEX CONCURRENTLY i ON t (a)", "23505")}, UnitEnd::rolled_back)
+          .unit->lane,
+      Lane::outside_transaction);
+}
+
+TEST_F(PlanTest, APingIsNeitherComparedNorNotCompared) {
+  for (const std::string sql : {"SELECT 1", "select 'up' as state;", "", "-- ping"}) {
+    const Plan plan = Make({Ran(sql, "SELECT 1")});
+    EXPECT_EQ(plan.unit->lane, Lane::nothing) << sql;
+    EXPECT_TRUE(plan.verdicts[0].transaction_control) << sql;
+  }
+  for (const std::string sql :
+       {"SELECT 1 FROM t", "SELECT 1, 2", "SELECT 1 + 1", "SELECT 1 LIMIT 0",
+        "SELECT 1 UNION SELECT 2", "SELECT 1 WHERE false", "SELECT a FROM t", "SELECT 1 INTO t",
+        "VALUES (1)"}) {
+    EXPECT_FALSE(Make({Ran(sql, "SELECT 1")}).verdicts[0].transaction_control) << sql;
+  }
+  // One that failed says something, if only of the primary.
+  EXPECT_FALSE(Make({Refused("SELECT 1", "53000")}).verdicts[0].transaction_control);
+}
+
 TEST_F(PlanTest, InDoubtIsAGapAndNotRun) {
   const Plan plan =
       Make({Ran("BEGIN", "BEGIN"), Ran("DELETE FROM t", "DELETE 1")}, UnitEnd::in_doubt);
