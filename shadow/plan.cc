@@ -208,7 +208,8 @@ StatementVerdict Planner::Decide(const Unit& unit, size_t index) {
   const Statement& statement = unit.statements[index];
   StatementVerdict verdict;
   verdict.analysis = cache_.Get(statement.sql);
-  const bool ping = verdict.analysis->ping && statement.primary.kind != Kind::error &&
+  const bool ping = statement.known_text && verdict.analysis->ping &&
+                    statement.primary.kind != Kind::error &&
                     statement.primary.kind != Kind::skipped;
   if (statement.transaction_command != TransactionCommand::none || ping) {
     verdict.transaction_control = true;

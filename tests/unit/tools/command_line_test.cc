@@ -230,7 +230,7 @@ TEST_F(CommandLine, UnknownOptionsAndCommandsGetOneLineWithASuggestion) {
       {{"serve", "-x"}, "there is no option -x"},
       {{"sreve"}, "did you mean serve?"},
       {{"ctl", "stauts"}, "did you mean status?"},
-      {{"ctl", "destroy"}, "there are status, pause, resume, drain"},
+      {{"ctl", "destroy"}, "there are status, ready, pause, resume, drain"},
       {{}, "command"},
       {{"ctl"}, "command"},
       {{"report"}, "--data-dir is required"},
