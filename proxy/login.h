@@ -74,7 +74,8 @@ class Login {
   // for Resume() on the session's thread.
   virtual Step Start(std::function<void()> resume) = 0;
   virtual Step Resume() { return {}; }
-  // The primary has been reached, and is sent the startup message first.
+  // The primary has been reached, and is sent the startup message first. Again where a connection
+  // ended before its first word, and another took its place.
   virtual Step Connected(const Channel& primary) = 0;
   virtual Step FromClient(std::string_view bytes) = 0;
   virtual Step FromServer(std::string_view bytes) = 0;
