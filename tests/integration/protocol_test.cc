@@ -140,7 +140,6 @@ TEST(Protocol, LargeObjectsWorkAndAreAGap) {
   ASSERT_TRUE(client.Query("SELECT lo_from_bytea(0, 'x')").ok);
   ASSERT_TRUE(proxy.Drain());
   const ReportJson report = proxy.Report();
-  EXPECT_THAT(report.gaps, Contains(Key("function-call"))) << report.Summary();
   EXPECT_THAT(report.gaps, Contains(Key("large-object"))) << report.Summary();
   EXPECT_THAT(report.divergences, IsEmpty()) << report.Summary();
   EXPECT_EQ(report.verdict, "INCONCLUSIVE");
@@ -161,7 +160,7 @@ std::vector<std::string> Answers(int port, const std::string& database,
     client.Send(step.messages);
     const auto messages = client.ReadUntil(step.until);
     if (messages.empty() || messages.back().tag != step.until) {
-      answers.emplace_back("the connection ended");
+      answers.push_back("nothing more at step " + std::to_string(&step - steps.data()));
       break;
     }
     for (const ServerMessage& message : messages) answers.push_back(message.tag + message.body);
@@ -213,7 +212,8 @@ std::vector<Step> OtherSteps() {
                               "application_name = 'other'; SET client_encoding = 'LATIN1'")},
       {MessageBuilder().Query("SELECT at FROM t WHERE id = 1")},
       {MessageBuilder().Query("SET SESSION AUTHORIZATION plain_user; SELECT current_user")},
-      {MessageBuilder().Query("RESET SESSION AUTHORIZATION; RESET ALL; DISCARD ALL")},
+      {MessageBuilder().Query("RESET SESSION AUTHORIZATION; RESET ALL")},
+      {MessageBuilder().Query("DISCARD ALL")},
       {MessageBuilder().Query("BEGIN; SET LOCAL TimeZone = 'PST8PDT'; SELECT 1/0")},
       {MessageBuilder().Query("ROLLBACK")},
       {MessageBuilder().Query("")},
@@ -230,31 +230,45 @@ std::vector<Step> OtherSteps() {
       {MessageBuilder().Query("SELECT count(*) FROM t")}};
 }
 
-class SameAnswers : public ::testing::TestWithParam<std::pair<std::string, std::vector<Step>>> {};
+struct Conversation {
+  std::string name;
+  std::vector<Step> steps;
+};
+
+void PrintTo(const Conversation& conversation, std::ostream* out) { *out << conversation.name; }
+
+class SameAnswers : public ::testing::TestWithParam<Conversation> {};
 
 TEST_P(SameAnswers, AsWithoutTheProxy) {
-  const std::vector<std::string> schema = {
-      "CREATE TABLE t (id int PRIMARY KEY, v text, at timestamptz)",
+  const std::vector<std::string> rows = {
+      "DELETE FROM t",
       "INSERT INTO t SELECT i, 'v' || i, '2024-01-01 00:00:00+00' FROM generate_series(1, 9) AS i"};
-  DatabasePair direct("same"), through("same");
-  direct.Seed(schema);
-  through.Seed(schema);
-  ProxyProcess proxy(ProxyFor(through));
-  ASSERT_TRUE(proxy.started());
-  const auto expected = Answers(PrimaryCluster().port(), direct.name(), GetParam().second);
+  DatabasePair pair("same");
+  pair.Seed({"CREATE TABLE t (id int PRIMARY KEY, v text, at timestamptz)"});
+  pair.Seed(rows);
+  const auto expected = Answers(PrimaryCluster().port(), pair.name(), GetParam().steps);
   EXPECT_GT(expected.size(), 30U);
-  EXPECT_EQ(expected, Answers(proxy.port(), through.name(), GetParam().second));
+  // In the same database, since a RowDescription names its table by its OID.
+  pair.Seed(rows);
+  ProxyProcess proxy(ProxyFor(pair));
+  ASSERT_TRUE(proxy.started());
+  const auto answers = Answers(proxy.port(), pair.name(), GetParam().steps);
+  for (size_t i = 0; i < std::min(answers.size(), expected.size()); ++i) {
+    EXPECT_EQ(expected[i], answers[i]) << "message " << i;
+  }
+  EXPECT_EQ(expected.size(), answers.size());
+  EXPECT_EQ(expected.back()[0], 'Z') << expected.back();
   ASSERT_TRUE(proxy.Drain());
   EXPECT_EQ(proxy.StatusNumber("tracker_desynchronised"), 0.0);
-  ExpectEqualTables(through);
+  ExpectEqualTables(pair);
   const ReportJson report = proxy.Report();
   EXPECT_THAT(report.divergences, IsEmpty()) << report.Summary();
 }
 
 INSTANTIATE_TEST_SUITE_P(Protocol, SameAnswers,
-                         ::testing::Values(std::pair("Portals", PortalSteps()),
-                                           std::pair("Others", OtherSteps())),
-                         [](const auto& test) { return test.param.first; });
+                         ::testing::Values(Conversation{"Portals", PortalSteps()},
+                                           Conversation{"Others", OtherSteps()}),
+                         [](const auto& test) { return test.param.name; });
 
 class Replication : public ::testing::Test {
  protected:

@@ -34,7 +34,8 @@ QueryResult TakeResult(pg_conn* connection, pg_result* result) {
   } else {
     taken.tag = PQcmdStatus(result);
     for (int column = 0; column < PQnfields(result); ++column) {
-      taken.columns.emplace_back(PQfname(result, column));
+      const char* name = PQfname(result, column);  // COPY tells no names
+      taken.columns.emplace_back(name == nullptr ? "" : name);
     }
     for (int row = 0; row < PQntuples(result); ++row) {
       Row& cells = taken.rows.emplace_back();

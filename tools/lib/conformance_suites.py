@@ -141,6 +141,8 @@ class Psycopg(Suite):
     database = "psycopg_test"
     # What hangs on the machine's speed, or is known to fail now and then.
     unstable = "not timing and not flakey"
+    # What type checkers think of the module, and another server's peculiarities.
+    without_server = ("test_typing.py", "crdb", "test_windows.py")
 
     def __init__(self, options):
         super().__init__(options)
@@ -164,6 +166,7 @@ class Psycopg(Suite):
             subprocess.run(
                 ["/usr/bin/python3", "-m", "pytest", "-q", "-m", self.unstable, "-o",
                  f"cache_dir={scratch.directory / 'pytest-cache'}", f"--junitxml={results}",
+                 *(f"--ignore=tests/{name}" for name in self.without_server),
                  f"--test-dsn=host=127.0.0.1 port={port} user=postgres dbname={self.database}", *chosen],
                 cwd=self.tests, stdin=subprocess.DEVNULL, stdout=stream, stderr=stream,
                 env=environment(port, LC_ALL="C.UTF-8", PYTHONDONTWRITEBYTECODE="1"))

@@ -83,6 +83,9 @@ class Scratch:
             prefix=f"{stem}-", dir="/dev/shm" if os.access("/dev/shm", os.W_OK) else None))
         self.give(self.ring_directory)
         self.processes = []
+        # So that what cleans up is reached.
+        for number in (signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: sys.exit(130))
 
     @staticmethod
     def _has_user(name):
