@@ -182,7 +182,8 @@ absl::Status CheckCertificateHost(X509* certificate, const std::string& host) {
   if (look_at_common_name) {
     const std::string name = CommonName(certificate);
     if (NameMatches(name, host)) return absl::OkStatus();
-    if (!name.empty()) names.push_back(name);
+    const bool said = std::find(names.begin(), names.end(), name) != names.end();
+    if (!name.empty() && !said) names.push_back(name);
   }
   std::string all;
   constexpr size_t kShown = 4;

@@ -23,7 +23,7 @@ struct StatementVerdict {
   std::shared_ptr<const Analysis> analysis;  // never null
   std::string not_compared;                  // reason code
   std::string volatile_reason;
-  std::string gap;                   // reason code: the shadow's contents may differ from here on
+  std::string gap;  // reason code: the shadow's contents may differ from here on
   // Counts as neither compared nor not compared, and is not run: transaction control, pings.
   bool transaction_control = false;
 };

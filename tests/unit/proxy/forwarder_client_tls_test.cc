@@ -70,8 +70,8 @@ TEST_F(ForwarderTlsTest, PlainBytesBehindTheRequestCloseTheConnection) {
   for (const std::string& bytes : {Startup(), SslRequest(), Cancel()}) {
     auto client = Ask();
     client->socket.Send(bytes);
-    const std::string alert = client->socket.ReceiveAll();
-    EXPECT_EQ(alert.substr(0, 1), "\x15");
+    // OpenSSL has no alert for what is no TLS at all.
+    EXPECT_EQ(client->socket.ReceiveAll(), "");
   }
   EXPECT_EQ(forwarder_->counters().sessions, 0u);
 }

@@ -434,42 +434,5 @@ TEST_F(TlsStreamTest, AKeyUpdateWhileNothingCanBeSentLosesNothing) {
   EXPECT_EQ(at_peer.size(), sent);
 }
 
-// A peer may send records that carry nothing for as long as it likes: others get their turn.
-TEST_F(TlsStreamTest, OneCallTakesABoundedShareOfWhatIsThere) {
-  // Each recv takes one piece only.
-  Close();
-  Open(SOCK_SEQPACKET);
-  Begin(false, TLS1_3_VERSION);
-  FinishHandshake();
-  std::string flood;
-  while (flood.size() < 100'000) {
-    ASSERT_EQ(SSL_new_session_ticket(peer_->ssl()), 1);
-    ASSERT_EQ(SSL_do_handshake(peer_->ssl()), 1);
-    flood += peer_->TakeOutput();
-  }
-  peer_->Write("end");
-  flood += peer_->TakeOutput();
-  size_t pushed = 0;
-  const auto fill = [&] {
-    while (pushed < flood.size()) {
-      const std::string piece = flood.substr(pushed, 100);
-      if (send(theirs_, piece.data(), piece.size(), 0) <= 0) return;
-      pushed += piece.size();
-    }
-  };
-  fill();
-  char buffer[10];
-  int cut = 0, calls = 0;
-  IoResult got;
-  do {
-    got = stream_->Receive(buffer, sizeof(buffer));
-    if (got.kind == Kind::would_block && got.drained) fill();
-    if (got.kind == Kind::would_block && !got.drained) ++cut;
-    ASSERT_LT(++calls, 10000);
-  } while (got.kind == Kind::would_block);
-  EXPECT_EQ(std::string(buffer, got.bytes), "end");
-  EXPECT_GT(cut, 10);
-}
-
 }  // namespace
 }  // namespace pgparity::proxy
