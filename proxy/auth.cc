@@ -94,11 +94,11 @@ absl::StatusOr<std::unique_ptr<Authenticator>> Authenticator::Make(AuthOptions o
 Authenticator::~Authenticator() { Stop(); }
 
 absl::Status Authenticator::Open() {
+  context_.complain = [this](std::string_view line) { Complain(line); };
   if (options_.mode == AuthMode::pass) return absl::OkStatus();
   context_.mock_secret = ReadOrMakeSecret(options_.data_dir);
   context_.primary_binding = PolicyOf(options_.primary);
   context_.nonce = NewNonce;
-  context_.complain = [this](std::string_view line) { Complain(line); };
   absl::Status status = options_.mode == AuthMode::scram ? OpenScram() : OpenUrl();
   if (!status.ok() || context_.source == nullptr) return status;
   worker_ = std::make_unique<AuthWorker>("auth-keys", kMaxDerivations);
@@ -172,7 +172,7 @@ std::unique_ptr<Login> Authenticator::NewLogin(const protocol::StartupMessage& s
   const AuthMode mode =
       ChooseAuth(options_.mode, options_.primary, options_.primary_tls, client.tls, startup.user());
   if (mode == AuthMode::pass || context_.source == nullptr) {
-    return std::make_unique<LoginRelay>(client.tls);
+    return std::make_unique<LoginRelay>(client.tls, context_.complain);
   }
   return std::make_unique<CheckedLogin>(&context_, std::string(startup.user()), std::move(client));
 }

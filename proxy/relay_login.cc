@@ -104,6 +104,7 @@ Login::Step LoginRelay::Start(std::function<void()>) {
 
 Login::Step LoginRelay::Connected(const Channel& primary) {
   hide_plus_ = primary.tls && !client_tls_;
+  two_channels_ = primary.tls && client_tls_;
   return {};
 }
 
@@ -120,6 +121,12 @@ Login::Step LoginRelay::FromClient(std::string_view bytes) {
     if (frame && frame->bad) step.next = Next::bad_frame;
     if (!frame || !frame->whole) break;
     step.taken += frame->wire_length;
+    if (two_channels_ && complain_ != nullptr &&
+        frame->body.substr(0, protocol::kScramSha256Plus.size()) == protocol::kScramSha256Plus) {
+      complain_(
+          "with TLS on both sides, --auth pass fails for clients that use channel binding, and one "
+          "does: see --auth url and scram");
+    }
   }
   step.to_primary = bytes.substr(0, step.taken);
   return step;

@@ -6,6 +6,7 @@
 #include <map>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "protocol/startup.h"
 #include "proxy/login.h"
@@ -18,7 +19,10 @@ namespace pgparity::proxy {
 // such an offer. (On both sides, or the client's alone, the offer goes on as it is.)
 class LoginRelay final : public Login {
  public:
-  explicit LoginRelay(bool client_tls = false) : client_tls_(client_tls) {}
+  // `complain`: told where a client binds to a channel that is not the primary's. May be null.
+  explicit LoginRelay(bool client_tls = false,
+                      std::function<void(std::string_view line)> complain = nullptr)
+      : client_tls_(client_tls), complain_(std::move(complain)) {}
 
   Step Start(std::function<void()> resume) override;
   Step Connected(const Channel& primary) override;
@@ -27,7 +31,9 @@ class LoginRelay final : public Login {
 
  private:
   const bool client_tls_;
+  const std::function<void(std::string_view line)> complain_;
   bool hide_plus_ = false;
+  bool two_channels_ = false;
 };
 
 // The session's record: who it is, and the settings that it began with.

@@ -111,6 +111,20 @@ TEST(LoginRelay, TakesPlusOutOfTheOfferWhereThePrimarysSideAloneIsOnTls) {
   }
 }
 
+TEST(LoginRelay, SaysWhyChannelBindingFailsOnTlsOnBothSides) {
+  const std::string plus = Message('p', std::string("SCRAM-SHA-256-PLUS\0\0\0\0\0", 23));
+  const std::string plain = Message('p', std::string("SCRAM-SHA-256\0\0\0\0\0", 18));
+  for (const bool primary_tls : {false, true}) {
+    int complaints = 0;
+    LoginRelay login(true, [&complaints](std::string_view) { ++complaints; });
+    login.Connected({primary_tls});
+    EXPECT_EQ(login.FromClient(plain).to_primary, plain);
+    EXPECT_EQ(complaints, 0);
+    EXPECT_EQ(login.FromClient(plus).to_primary, plus) << "it passes all the same";
+    EXPECT_EQ(complaints, primary_tls ? 1 : 0);
+  }
+}
+
 TEST(LoginRelay, IgnoresKeysAndParametersOfImpossibleSize) {
   LoginRelay login;
   login.FromServer(Message('K', "abcdefg") + Message('S', "no terminator"));
