@@ -4,6 +4,7 @@
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
+#include "protocol/sql_tokens.h"
 #include "protocol/text.h"
 #include "shadow/analysis_walk.h"
 #include "shadow/parse_tree.h"
@@ -171,6 +172,21 @@ void AnalyseInnerQuery(const PgQuery__Node* query, Collector* walk, Analysis* ou
   walk->VisitNode(query);
 }
 
+// A cursor WITH HOLD would outlive its unit on a lane that many sessions share. What is fetched
+// from it behind the unit is not compared, so it needs no holding there.
+void LeaveOutHold(std::string_view text, Analysis* out) {
+  protocol::SqlTokenizer tokens(text, true);
+  size_t with = 0;
+  for (protocol::Token token = tokens.Next(), before = token;
+       token.kind != protocol::TokenKind::end && !token.Is("FOR");
+       before = token, token = tokens.Next()) {
+    if (token.Is("WITH")) with = tokens.position() - token.text.size();
+    if (!token.Is("HOLD") || !before.Is("WITH")) continue;
+    out->edits.push_back({with, tokens.position() - with, ""});
+    return;
+  }
+}
+
 void AnalyseExplain(const PgQuery__ExplainStmt& explain, Collector* walk, Analysis* out) {
   walk->VisitNode(explain.query);
   const bool executes = HasOption(explain.options, explain.n_options, "analyze");
@@ -273,7 +289,10 @@ void Walk(std::string_view text, const PgQuery__Node& node, Collector* walk, Ana
     case PG_QUERY__NODE__NODE_COPY_STMT:
       return AnalyseCopy(*node.copy_stmt, walk, out);
     case PG_QUERY__NODE__NODE_DECLARE_CURSOR_STMT:
-      return AnalyseInnerQuery(node.declare_cursor_stmt->query, walk, out);
+      AnalyseInnerQuery(node.declare_cursor_stmt->query, walk, out);
+      // PostgreSQL refuses it for a query that locks rows: so must the shadow.
+      if (!walk->locks_rows()) LeaveOutHold(text, out);
+      return;
     case PG_QUERY__NODE__NODE_CREATE_TABLE_AS_STMT:
       if (node.create_table_as_stmt->into != nullptr)
         walk->AddWrite(node.create_table_as_stmt->into->rel);

@@ -172,6 +172,9 @@ absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
         std::make_shared<const Unit>(Unit{plan.unit->unit->header, *std::move(statements)}), ref,
         *primary_catalog_, *store_->catalog());
     judge_.Planned(part);
+    plan.unit->changes_settings = plan.unit->changes_settings || part.unit->changes_settings;
+    for (PlannedStatement& step : part.unit->statements)
+      step.shadow.unprepared = plan.unit->changes_settings;
     absl::StatusOr<UnitOutcome> outcome = store_->RunPart(*part.unit);
     if (!outcome.ok()) return outcome.status();
     judge_.PartOutcome(part, *outcome, primary_catalog_, store_->catalog());

@@ -315,6 +315,9 @@ Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
     for (RowAccess& access : Writes(unit->statements[i], analysis, context))
       plan.writes.push_back(std::move(access));
   }
+  if (planned.changes_settings) {
+    for (PlannedStatement& step : planned.statements) step.shadow.unprepared = true;
+  }
   planned.lane = ChooseLane(plan, *unit, primary, shadow);
   plan.read_only = planned.lane == PlannedUnit::Lane::snapshot;
   return plan;

@@ -23,7 +23,10 @@ struct ShadowStatement {
   std::vector<uint32_t> types;  // parameter types, 0 for open; the shadow's OIDs
   std::vector<std::optional<std::string>> values;
   std::vector<int16_t> formats;
-  int result_format = 0;          // 0 text, 1 binary: for all columns
+  int result_format = 0;  // 0 text, 1 binary: for all columns
+  // To be parsed each time: a setting may have changed since the last, and the server reads the
+  // constants of a text ('2024-01-01 10:00' as timestamptz) under the settings of its Parse.
+  bool unprepared = false;
   std::vector<bool> frozen_time;  // per result column (empty: none)
   std::vector<bool> ignored;      // per result column (empty: none): volatile
   // Sequences to be moved to at least a value at the unit's end: qualified quoted name, value.

@@ -142,7 +142,8 @@ void SessionAssembly::OnLost(const absl::Status& why) {
     mode_ = Mode::lost;
     return;
   }
-  ++context_->counters->desynchronised;
+  // A frame beyond the bound is left out by rule: the tracker itself was right.
+  if (!truncated_) ++context_->counters->desynchronised;
   ready_seen_ = false;
   FollowingEnds(Mode::desynchronised);
   writer_->Gap(truncated_ ? "frame-too-large" : "tracker-lost",

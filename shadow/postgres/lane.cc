@@ -6,6 +6,7 @@
 #include <cerrno>
 #include <cstring>
 
+#include "absl/hash/hash.h"
 #include "absl/strings/ascii.h"
 #include "protocol/text.h"
 #include "shadow/postgres/result.h"
@@ -104,8 +105,9 @@ absl::Status Lane::LeavePipeline() {
 }
 
 absl::StatusOr<std::string> Lane::PrepareIfWorthwhile(const ShadowStatement& statement) {
-  if (statement.sql.size() > 65536) return std::string();
+  if (statement.unprepared || statement.sql.size() > 65536) return std::string();
   std::string key = CacheKey(statement);
+  absl::StrAppend(&key, ";", settings_hash_);
   auto found = prepared_.find(key);
   if (found == prepared_.end()) {
     if (prepared_.size() >= kMaxPrepared) {
@@ -414,6 +416,7 @@ std::vector<ShadowStatement> Lane::SettingsStatements(const Settings& settings) 
   settings_ = settings;
   settings_.erase("role");
   settings_.erase("session_authorization");
+  if (!statements.empty()) settings_hash_ = absl::HashOf(settings_);
   return statements;
 }
 

@@ -120,6 +120,8 @@ class Lane {
   uint64_t next_name_ = 0;
   bool settings_known_ = false;
   Settings settings_;
+  // Of settings_: a text is prepared once for each, see ShadowStatement::unprepared.
+  size_t settings_hash_ = 0;
 };
 
 }  // namespace pgparity::shadow::postgres

@@ -200,6 +200,7 @@ absl::StatusOr<UnitOutcome> PostgresStore::RunPart(const PlannedUnit& part) {
 
 absl::StatusOr<UnitOutcome> PostgresStore::FinishParts(const PlannedUnit& whole) {
   if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  if (whole.changes_settings) lane_->ForgetSettings();
   return Finish(whole, {});
 }
 
@@ -207,6 +208,7 @@ void PostgresStore::AbandonParts() {
   if (lane_ == nullptr) return;
   // In the middle of a COPY there is no way back but a new connection.
   if (copying_ == Copying::open || !lane_->Run("ROLLBACK").ok()) lane_.reset();
+  if (lane_ != nullptr) lane_->ForgetSettings();
   copying_ = Copying::no;
 }
 

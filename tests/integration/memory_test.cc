@@ -211,7 +211,8 @@ TEST_F(Memory, IsFlatOverADeepPipeline) {
   ASSERT_TRUE(proxy_->Drain());
   const uint64_t highest = peak.Finish();
   std::printf("RSS before %lu MiB, peak %lu MiB\n", before / mebibyte, highest / mebibyte);
-  EXPECT_LT(highest, before + bound);
+  // Settling, reading on the shadow and both sockets hold a stretch of it, whatever its length.
+  EXPECT_LT(highest, before + 2 * bound);
   EXPECT_EQ(proxy_->StatusNumber("tracker_desynchronised"), 0.0);
 }
 

@@ -412,20 +412,34 @@ TEST(AnalysisTest, MaxParameter) {
   EXPECT_EQ(Analyse("SELECT '$9'").max_parameter, 0);
 }
 
+std::string Edited(std::string sql) {
+  const Analysis analysis = Analyse(sql);
+  for (auto edit = analysis.edits.rbegin(); edit != analysis.edits.rend(); ++edit) {
+    sql.replace(edit->offset, edit->length, edit->text);
+  }
+  return sql;
+}
+
+TEST(AnalysisTest, ACursorIsNotHeldBeyondItsUnit) {
+  EXPECT_EQ(Edited("DECLARE c CURSOR WITH HOLD FOR SELECT 1"), "DECLARE c CURSOR  FOR SELECT 1");
+  EXPECT_EQ(
+      Edited("declare hold no scroll cursor /* WITH HOLD */ with\n hold for select 'WITH HOLD'"),
+      "declare hold no scroll cursor /* WITH HOLD */  for select 'WITH HOLD'");
+  for (const std::string sql :
+       {"DECLARE \"with hold\" CURSOR WITHOUT HOLD FOR SELECT 1", "DECLARE c CURSOR FOR SELECT 1",
+        "DECLARE c CURSOR FOR WITH hold AS (SELECT 1) SELECT * FROM hold",
+        "DECLARE c CURSOR WITH HOLD FOR SELECT a FROM t FOR UPDATE"}) {
+    EXPECT_EQ(Edited(sql), sql);
+  }
+}
+
 TEST(AnalysisTest, SleepNeverWaitsAndLocksAreNeverTaken) {
-  const auto edited = [](std::string sql) {
-    const Analysis analysis = Analyse(sql);
-    for (auto edit = analysis.edits.rbegin(); edit != analysis.edits.rend(); ++edit) {
-      sql.replace(edit->offset, edit->length, edit->text);
-    }
-    return sql;
-  };
-  EXPECT_EQ(edited("SELECT a, pg_sleep( (5) ) FROM t"),
+  EXPECT_EQ(Edited("SELECT a, pg_sleep( (5) ) FROM t"),
             "SELECT a, (SELECT pg_catalog.pg_sleep(0) AS pg_sleep) FROM t");
-  EXPECT_EQ(edited("INSERT INTO t SELECT 1 WHERE pg_sleep_for('1 h') IS NULL"),
+  EXPECT_EQ(Edited("INSERT INTO t SELECT 1 WHERE pg_sleep_for('1 h') IS NULL"),
             "INSERT INTO t SELECT 1 WHERE pg_catalog.pg_sleep(0) IS NULL");
-  EXPECT_EQ(edited("DELETE FROM t WHERE pg_try_advisory_lock(id)"), "DELETE FROM t WHERE true");
-  EXPECT_EQ(edited("CREATE VIEW v AS SELECT pg_sleep(1)"), "CREATE VIEW v AS SELECT pg_sleep(1)");
+  EXPECT_EQ(Edited("DELETE FROM t WHERE pg_try_advisory_lock(id)"), "DELETE FROM t WHERE true");
+  EXPECT_EQ(Edited("CREATE VIEW v AS SELECT pg_sleep(1)"), "CREATE VIEW v AS SELECT pg_sleep(1)");
 }
 
 TEST(AnalysisTest, InsertShape) {

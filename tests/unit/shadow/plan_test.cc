@@ -193,6 +193,14 @@ TEST_F(PlanTest, APingIsNeitherComparedNorNotCompared) {
   EXPECT_FALSE(Make({Refused("SELECT 1", "53000")}).verdicts[0].transaction_control);
 }
 
+TEST_F(PlanTest, AUnitThatChangesSettingsRunsNothingPrepared) {
+  const Plan plan = Make({Ran("BEGIN", "BEGIN"), Ran("SET LOCAL TimeZone = 'UTC'", "SET"),
+                          Ran("INSERT INTO t VALUES ('2024-01-01 10:00')", "INSERT 0 1")});
+  for (const PlannedStatement& step : plan.unit->statements) EXPECT_TRUE(step.shadow.unprepared);
+  EXPECT_FALSE(
+      Make({Ran("INSERT INTO t VALUES (1)", "INSERT 0 1")}).unit->statements[0].shadow.unprepared);
+}
+
 TEST_F(PlanTest, InDoubtIsAGapAndNotRun) {
   const Plan plan =
       Make({Ran("BEGIN", "BEGIN"), Ran("DELETE FROM t", "DELETE 1")}, UnitEnd::in_doubt);
