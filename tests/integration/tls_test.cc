@@ -212,7 +212,7 @@ TEST(Tls, WithoutACertificateOneIsMadeAndKept) {
 }
 
 TEST(Tls, RequireTlsRefusesPlainClientsAndTellsThemWhy) {
-  ProxyProcess proxy(Forwarding(PrimaryUrl(""), {"--require-tls"}));
+  ProxyProcess proxy(Forwarding(PrimaryUrl(""), {"--require-tls", "on"}));
   ASSERT_TRUE(proxy.started());
   EXPECT_THAT(LibpqClient(Through(proxy, "sslmode=disable")).error(),
               HasSubstr("connect with sslmode=require"));
@@ -326,7 +326,7 @@ TEST(Tls, DirectTlsAndACancelRequestOverIt) {
 }
 
 TEST(Tls, LibpqCancelsASessionOverTls) {
-  ProxyProcess proxy(Forwarding(PrimaryUrl("sslmode=require"), {"--require-tls"}));
+  ProxyProcess proxy(Forwarding(PrimaryUrl("sslmode=require"), {"--require-tls", "on"}));
   ASSERT_TRUE(proxy.started());
   LibpqClient client(Through(proxy, "sslmode=require"));
   ASSERT_EQ(PQsendQuery(client.get(), "SELECT pg_sleep(601)"), 1);

@@ -434,5 +434,30 @@ TEST_F(TlsStreamTest, AKeyUpdateWhileNothingCanBeSentLosesNothing) {
   EXPECT_EQ(at_peer.size(), sent);
 }
 
+// A peer may send records that carry nothing for as long as it likes: others get their turn.
+TEST_F(TlsStreamTest, OneCallTakesABoundedShareOfWhatIsThere) {
+  const int room = 1 << 20;
+  setsockopt(theirs_, SOL_SOCKET, SO_SNDBUF, &room, sizeof(room));
+  Begin(false, TLS1_3_VERSION);
+  FinishHandshake();
+  std::string flood;
+  while (flood.size() < 350'000) {
+    ASSERT_EQ(SSL_new_session_ticket(peer_->ssl()), 1);
+    ASSERT_EQ(SSL_do_handshake(peer_->ssl()), 1);
+    flood += peer_->TakeOutput();
+  }
+  peer_->Write("end");
+  flood += peer_->TakeOutput();
+  ASSERT_TRUE(Push(flood)) << "the socket pair is too small";
+  char buffer[10];
+  IoResult got = stream_->Receive(buffer, sizeof(buffer));
+  EXPECT_EQ(got.kind, Kind::would_block) << got.error;
+  EXPECT_FALSE(got.drained);
+  while (got.kind == Kind::would_block && !got.drained) {
+    got = stream_->Receive(buffer, sizeof(buffer));
+  }
+  EXPECT_EQ(std::string(buffer, got.bytes), "end") << got.error;
+}
+
 }  // namespace
 }  // namespace pgparity::proxy
