@@ -58,7 +58,7 @@ TEST(AuthUrl, LetsTheUrlsUserInWhateverThePrimaryAsksFor) {
   pair.Seed({"CREATE TABLE t (id int PRIMARY KEY, who text)"});
   for (const std::string user : {"scram_user", "md5_user", "password_user"}) {
     SCOPED_TRACE(user);
-    ProxyProcess proxy(WithAuth(pair, user, {"--auth", "url"}));
+    ProxyProcess proxy(WithAuth(pair, user, {"--auth", "url", "--tls", "off"}));
     ASSERT_TRUE(proxy.started());
     EXPECT_EQ(LogIn(proxy, pair.name(), user, kPassword), "in as " + user);
     EXPECT_EQ(LogIn(proxy, "postgres", user, kPassword), "in as " + user)

@@ -347,7 +347,9 @@ TEST(Tls, APrimaryThatRestartsEndsSessionsAndNewOnesWork) {
   LibpqClient client(Through(proxy, "sslmode=require"));
   ASSERT_TRUE(client.ok());
   Env().primary->StopFast();
-  EXPECT_EQ(client.Query("SELECT 1").sqlstate, "57P01");
+  // Over TLS libpq may see the end before the error that stands in front of it.
+  EXPECT_THAT(client.Query("SELECT 1").sqlstate, testing::AnyOf("57P01", ""));
+  EXPECT_FALSE(client.ok());
   Env().primary->Start();
   LibpqClient later(Through(proxy, "sslmode=require"));
   EXPECT_EQ(later.Query(tls_in_use).Scalar(), "t") << later.error();
