@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "protocol/text.h"
 #include "proxy/listener.h"
+#include "proxy/role_map.h"
 #include "proxy/tls_client.h"
 #include "proxy/url.h"
 
@@ -226,6 +227,17 @@ absl::Status ValidateAuth(const ServeOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateRoleMap(const ServeOptions& options) {
+  if (options.shadow_role_map.empty()) return absl::OkStatus();
+  if (options.shadow.empty()) return Bad("--shadow-role-map needs --shadow");
+  const auto entries = ReadRoleMap(options.shadow_role_map);
+  if (!entries.ok()) return ForOption("--shadow-role-map", entries.status());
+  const shadow::RoleMap roles = MakeRoleMap(*entries, *DatabaseUrl::Parse(options.shadow), "");
+  return SnapshotLanes(static_cast<size_t>(options.shadow_connections), roles,
+                       options.read_sample > 0)
+      .status();
+}
+
 }  // namespace
 
 absl::Status Validate(const ServeOptions& options) {
@@ -260,6 +272,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (absl::Status status = ValidateUrls(options); !status.ok()) return status;
   if (absl::Status status = ValidateTls(options); !status.ok()) return status;
   if (absl::Status status = ValidateAuth(options); !status.ok()) return status;
+  if (absl::Status status = ValidateRoleMap(options); !status.ok()) return status;
   if (options.login_timeout <= absl::ZeroDuration())
     return Bad("--login-timeout must be longer than 0");
   if (options.connect_timeout <= absl::ZeroDuration()) {

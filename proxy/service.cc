@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "compare/report.h"
 #include "protocol/text.h"
@@ -20,6 +21,7 @@
 #include "proxy/forwarder.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
+#include "proxy/role_map.h"
 #include "proxy/service_manager.h"
 #include "proxy/shadow_pipeline.h"
 #include "proxy/url.h"
@@ -85,6 +87,7 @@ class Service {
   absl::Status StartPipeline();
   absl::Status MakeAuthenticator();
   void Reload();
+  absl::Status CheckRoles(const ShadowPipelineOptions& pipeline) const;
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
@@ -100,6 +103,7 @@ class Service {
   std::vector<int> passed_sockets_;  // of the service manager
   std::shared_ptr<const TlsServer> client_tls_;
   std::shared_ptr<const TlsClient> primary_tls_;
+  std::vector<RoleMapEntry> role_map_;
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
@@ -115,7 +119,10 @@ ShadowPipelineOptions Service::PipelineOptions() const {
   pipeline.database = primary.database.empty() ? primary.user : primary.database;
   pipeline.ddl = options_.ddl;
   pipeline.read_sample = options_.read_sample;
-  pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
+  pipeline.roles = MakeRoleMap(role_map_, shadow_, pipeline.database);
+  pipeline.snapshot_lanes = SnapshotLanes(static_cast<size_t>(options_.shadow_connections),
+                                          pipeline.roles, options_.read_sample > 0)
+                                .value_or(0);
   pipeline.window = options_.window;
   pipeline.capture_rows = options_.capture_rows;
   pipeline.capture_frame = options_.capture_frame;
@@ -178,6 +185,17 @@ absl::Status Service::LoadClientTls() {
   return absl::OkStatus();
 }
 
+// A shadow that cannot be reached is no reason to keep clients from the primary; the map is looked
+// at again whenever the shadow is connected to.
+absl::Status Service::CheckRoles(const ShadowPipelineOptions& pipeline) const {
+  if (pipeline.roles.empty()) return absl::OkStatus();
+  absl::Status status = shadow::postgres::CheckRoleMap(pipeline.shadow_conninfo, pipeline.roles,
+                                                       pipeline.connect_timeout);
+  if (!absl::IsUnavailable(status)) return status;
+  LogWarning(StrCat("--shadow-role-map could not be checked yet: ", protocol::MessageOf(status)));
+  return absl::OkStatus();
+}
+
 absl::Status Service::StartPipeline() {
   if (options_.shadow.empty()) {
     LogWarning("no --shadow: traffic is forwarded, and nothing is captured or compared");
@@ -187,8 +205,15 @@ absl::Status Service::StartPipeline() {
     return absl::UnimplementedError(
         "--shadow: an SQLite shadow comes later; give a postgres:// URL");
   }
+  if (!options_.shadow_role_map.empty()) {
+    auto entries = ReadRoleMap(options_.shadow_role_map);
+    if (!entries.ok()) return entries.status();
+    role_map_ = *std::move(entries);
+  }
+  const ShadowPipelineOptions pipeline_options = PipelineOptions();
+  if (absl::Status status = CheckRoles(pipeline_options); !status.ok()) return status;
   auto pipeline = ShadowPipeline::Open(
-      PipelineOptions(), [](std::string_view line) { LogInfo(line); },
+      pipeline_options, [](std::string_view line) { LogInfo(line); },
       [](std::string_view line) { LogWarning(line); });
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
@@ -409,7 +434,10 @@ int RunServe(const ServeOptions& options) {
   Signals signals;
   Service service(options);
   if (absl::Status status = service.Start(); !status.ok()) {
-    std::fprintf(stderr, "pgparity serve: %s\n", std::string(protocol::MessageOf(status)).c_str());
+    const std::vector<std::string> lines =
+        absl::StrSplit(protocol::ToAbsl(protocol::MessageOf(status)), '\n');
+    for (const std::string& line : lines)
+      std::fprintf(stderr, "pgparity serve: %s\n", compare::EscapeControl(line).c_str());
     service.Stop();
     return kExitInternal;
   }

@@ -112,8 +112,8 @@ absl::Status ShadowPipeline::OpenParts(Log info, Log warning) {
     primary_ = std::make_unique<shadow::postgres::OwnConnection>(options_.primary_conninfo,
                                                                  options_.connect_timeout);
   }
-  store_ = std::make_unique<shadow::postgres::PostgresStore>(
-      shadow::postgres::PostgresStoreOptions{options_.shadow_conninfo, options_.connect_timeout});
+  store_ = std::make_unique<shadow::postgres::PostgresStore>(shadow::postgres::PostgresStoreOptions{
+      options_.shadow_conninfo, options_.connect_timeout, options_.roles});
   return absl::OkStatus();
 }
 
@@ -156,7 +156,8 @@ absl::Status ShadowPipeline::Start(std::function<Stamp()> now) {
   now_ = std::move(now);
   shadow::ApplierOptions options;
   options.window = options_.window;
-  options.snapshot_lanes = options_.shadow_connections - 1;
+  options.snapshot_lanes = options_.snapshot_lanes;
+  options.planner.roles = options.judge.roles = options_.roles;
   options.planner.ddl = options.judge.ddl = options_.ddl;
   options.planner.database = options_.database;
   options.planner.capture_bytes = options_.capture_rows;

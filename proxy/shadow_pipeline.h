@@ -29,7 +29,8 @@ struct ShadowPipelineOptions {
   std::string database;  // the primary's, that is shadowed
   shadow::DdlMode ddl = shadow::DdlMode::replay;
   double read_sample = 1.0;
-  size_t shadow_connections = 2;
+  size_t snapshot_lanes = 1;
+  shadow::RoleMap roles;
   size_t window = 64;
   uint64_t capture_rows = 1 << 20;                                 // bytes a statement
   uint64_t capture_frame = 64 << 20;                               // bytes

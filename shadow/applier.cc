@@ -20,6 +20,11 @@ constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
 
+PlannerOptions WithStore(PlannerOptions options, const Store* store) {
+  options.confined = [store](size_t role) { return store->Confined(role); };
+  return options;
+}
+
 bool NotAfter(const UnitRef& ref, const Progress& progress) {
   return ref.key != progress.key ? ref.key < progress.key : ref.position <= progress.position;
 }
@@ -48,7 +53,7 @@ Applier::Applier(ApplierOptions options, ApplierHooks hooks, std::string data_di
       data_dir_(std::move(data_dir)),
       store_(store),
       log_(log),
-      planner_(options_.planner),
+      planner_(WithStore(options_.planner, store)),
       judge_(options_.judge, log) {}
 
 Applier::~Applier() { Stop(); }

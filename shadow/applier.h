@@ -97,6 +97,7 @@ class Applier {
   absl::Status RunAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);
+  absl::StatusOr<UnitOutcome> RunEachPart(const Plan& plan);
   absl::Status CollectSome(absl::Duration timeout);
   absl::Status DrainWindow();
   void TakeReadResults();

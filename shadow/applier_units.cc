@@ -160,6 +160,13 @@ absl::StatusOr<UnitOutcome> Applier::TryAlone(const Plan& plan) {
 }
 
 absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
+  planner_.BeginParts(plan.unit->unit->header);
+  absl::StatusOr<UnitOutcome> outcome = RunEachPart(plan);
+  planner_.EndParts();
+  return outcome;
+}
+
+absl::StatusOr<UnitOutcome> Applier::RunEachPart(const Plan& plan) {
   if (absl::Status status = store_->BeginParts(*plan.unit); !status.ok()) return status;
   const UnitRef& ref = plan.unit->ref;
   for (size_t i = 0; i <= ref.parts.size(); ++i) {
@@ -179,6 +186,7 @@ absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
     if (!outcome.ok()) return outcome.status();
     judge_.PartOutcome(part, *outcome, primary_catalog_, store_->catalog());
     plan.unit->changes_catalog = plan.unit->changes_catalog || part.unit->changes_catalog;
+    plan.unit->opaque_code = plan.unit->opaque_code || part.unit->opaque_code;
     if (outcome->status != UnitOutcome::Status::failed) continue;
     judge_.GapOf(plan, "large-unit-refused",
                  "a unit too large to hold failed on the shadow; nothing of it was applied");
@@ -210,6 +218,7 @@ absl::Status Applier::RunAlone(const Plan& plan) {
     if (absl::Status status = store_->ReloadCatalog(); absl::IsUnavailable(status)) return status;
     ReloadCatalogs();
   }
+  if (!outcome->escaped.empty()) judge_.UnitLost(plan, "code-escaped", outcome->escaped);
   judge_.Outcome(plan, *outcome, primary_catalog_, store_->catalog());
   Done(plan);
   return absl::OkStatus();

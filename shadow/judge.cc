@@ -67,6 +67,11 @@ void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view de
   log_->Gap(reason, detail, static_cast<int64_t>(at / 1000));
 }
 
+void Judge::UnitLost(const Plan& plan, std::string_view reason, std::string_view detail) {
+  GapOf(plan, reason, detail);
+  taint_.AddAll({"", std::string(reason)});
+}
+
 void Judge::CountUnit(const Plan& plan) {
   const UnitHeader& header = plan.unit->unit->header;
   log_->Add(Counter::units_seen, 1);
@@ -97,7 +102,8 @@ void Judge::Record(const Plan& plan, size_t index, Class cls, std::string_view r
   record.position = plan.unit->ref.position;
   record.comparison = comparison;
   record.statement = statement.sql;
-  const std::string advice = comparison.equal() ? "" : AdviceFor(comparison);
+  const std::string role = options_.roles.roles()[plan.unit->statements[index].role].name;
+  const std::string advice = comparison.equal() ? "" : AdviceFor(comparison, role, analysis.shape);
   record.advice = advice;
   record.cause = cause_;
   log_->Record(record);
@@ -172,6 +178,9 @@ void Judge::NoteUnseenKey(const Plan& plan, size_t index, const Catalog& primary
 
 void Judge::TaintTables(const Plan& plan, size_t index, const TaintCause& cause,
                         const Catalog& primary, const Catalog& shadow) {
+  // What code that was left out would have written is not known.
+  const StatementVerdict& verdict = plan.verdicts[index];
+  if (verdict.code.any() || verdict.gap == "nonstandard-text") taint_.AddAll(cause);
   const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, shadow).search_path;
   for (const TableName& table : plan.verdicts[index].analysis->writes) {
     taint_.Add(NameOf(table, primary, path), cause);
@@ -262,7 +271,11 @@ std::optional<Position> Judge::OldestUnsettled() const {
 void Judge::Decide(const Mismatch& mismatch) {
   const Plan& plan = mismatch.plan;
   const Analysis& analysis = *plan.verdicts[mismatch.index].analysis;
-  if (const TaintCause* cause = taint_.Find(mismatch.tables); cause != nullptr) {
+  // What the role is denied differs whatever else does, and in whatever order.
+  const bool denied = mismatch.comparison.kind == compare::Kind::shadow_error &&
+                      mismatch.comparison.shadow_sqlstate == "42501";
+  const TaintCause* cause = denied ? nullptr : taint_.Find(mismatch.tables);
+  if (cause != nullptr) {
     cause_ = cause->fingerprint.empty() ? protocol::StrCat("follows the gap ", cause->gap)
                                         : cause->fingerprint;
     Record(plan, mismatch.index, Class::consequence, "", mismatch.comparison, mismatch.shadow_us);
@@ -271,7 +284,7 @@ void Judge::Decide(const Mismatch& mismatch) {
   }
   const bool overlapped =
       overlaps_.Overlapped(plan.unit->ref.position, mismatch.interval, mismatch.touched);
-  if (overlapped || unproved_.Touched(mismatch.touched)) {
+  if (!denied && (overlapped || unproved_.Touched(mismatch.touched))) {
     // What it wrote on the shadow may not be what it wrote on the primary.
     if (!analysis.writes.empty() && plan.unit->finish == PlannedUnit::Finish::commit)
       Unproved(mismatch.touched);
@@ -280,6 +293,7 @@ void Judge::Decide(const Mismatch& mismatch) {
                   mismatch.shadow_us);
   }
   Record(plan, mismatch.index, Class::divergent, "", mismatch.comparison, mismatch.shadow_us);
+  if (denied && analysis.writes.empty()) return;
   for (const std::string& table : mismatch.tables) taint_.Add(table, {analysis.fingerprint, ""});
 }
 

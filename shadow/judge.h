@@ -20,6 +20,7 @@ namespace pgparity::shadow {
 struct JudgeOptions {
   DdlMode ddl = DdlMode::replay;
   int64_t time_tolerance_us = 1'000'000;
+  RoleMap roles = RoleMap();  // for advice
 };
 
 // Belongs to the applier's thread.
@@ -43,6 +44,9 @@ class Judge {
 
   // A gap at the unit's end.
   void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
+
+  // The shadow holds nothing of the unit, for this reason.
+  void UnitLost(const Plan& plan, std::string_view reason, std::string_view detail);
 
   // Reads that --reads left out.
   void ReadsSkipped(uint64_t units, uint64_t statements);

@@ -21,16 +21,21 @@ class Taint {
  public:
   // The first cause stays.
   void Add(const std::string& table, const TaintCause& cause) { tables_.emplace(table, cause); }
+  // Any table may differ.
+  void AddAll(const TaintCause& cause) {
+    if (!all_) all_ = cause;
+  }
   const TaintCause* Find(const std::vector<std::string>& tables) const {
     for (const std::string& table : tables) {
       auto found = tables_.find(table);
       if (found != tables_.end()) return &found->second;
     }
-    return nullptr;
+    return all_ ? &*all_ : nullptr;
   }
 
  private:
   absl::flat_hash_map<std::string, TaintCause> tables_;
+  std::optional<TaintCause> all_;
 };
 
 }  // namespace pgparity::shadow

@@ -170,6 +170,10 @@ void AddShadowing(CLI::App* app, ServeOptions* o) {
   group(AddCount(
       app, "--shadow-connections", [o](int64_t n) { o->shadow_connections = static_cast<int>(n); },
       o->shadow_connections, "Connections to the shadow, all in all"));
+  group(AddText(
+      app, "--shadow-role-map", &o->shadow_role_map, "FILE",
+      "Which role on the shadow stands for which role of the clients: lines CLIENT = "
+      "\"ROLE\" or CLIENT = \"postgres://...\"; without it all run as the shadow URL's role"));
   group(AddCount(
       app, "--window", [o](int64_t n) { o->window = static_cast<size_t>(n); },
       static_cast<int64_t>(o->window), "Units of work in flight to the shadow"));

@@ -46,6 +46,7 @@ absl::Status PostgresStore::WriteRow(
   }
   insert.sql = StrCat("INSERT INTO ", key.table, " (", names, ") OVERRIDING SYSTEM VALUE VALUES (",
                       marks, ")");
+  at_ = lane_.get();
   if (absl::Status status = Expect("BEGIN"); !status.ok()) return status;
   for (const ShadowStatement* statement : {&remove, &insert}) {
     if (statement == &insert && columns.empty()) continue;
