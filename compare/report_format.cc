@@ -34,6 +34,9 @@ constexpr Advice kGapAdvice[] = {
      "directly"},
     {"large-object", "large objects are not shadowed: copy them to the shadow another way"},
     {"server-file", "a statement read a file of the primary's server: load that data another way"},
+    {"database-without-shadow",
+     "sessions of that database were not shadowed: make it on the shadow as a copy, or raise "
+     "--shadow-databases, and soak anew; or name one database in --shadow"},
     {"opaque-code",
      "code that makes its own SQL is not run on the shadow as a superuser, as a member of other "
      "roles or under a role of SET ROLE: give the shadow's URL an ordinary role (README, Roles)"},

@@ -173,11 +173,11 @@ absl::Status ValidateUrls(const ServeOptions& options) {
   if (!options.shadow.empty()) {
     const auto shadow = DatabaseUrl::Parse(options.shadow);
     if (!shadow.ok()) return ForOption("--shadow", shadow.status());
+    if (primary->database.empty() && primary->user.empty()) {
+      return Bad("--primary must name the database that is shadowed");
+    }
     if (shadow->kind == DatabaseUrl::Kind::sqlite) {
       return Bad("--shadow: an SQLite shadow comes later: use a postgres:// URL");
-    }
-    if (shadow->per_database()) {
-      return Bad("--shadow: {database} comes later: name the database that is shadowed");
     }
   }
   for (const std::string& listen : options.listen) {
@@ -252,6 +252,7 @@ absl::Status Validate(const ServeOptions& options) {
       {"--auth-query-rate", options.auth_query_rate, 1, 1'000'000, false},
       {"--max-frame", options.max_frame, 64 << 10, (1ull << 31) - 1, true},
       {"--shadow-connections", static_cast<uint64_t>(options.shadow_connections), 1, 1000, false},
+      {"--shadow-databases", options.shadow_databases, 1, 1000, false},
       {"--window", options.window, 1, 10'000, false},
       {"--ring-size", options.ring_size, 1 << 20, 64ull << 30, true},
       {"--capture-rows", options.capture_rows, 0, 1ull << 30, true},

@@ -70,8 +70,9 @@ struct ServeOptions {
   double read_sample = 1;  // share of the units that only read, run on the shadow: 0 to 1
   shadow::DdlMode ddl = shadow::DdlMode::replay;
   int shadow_connections = 2;
-  std::string shadow_role_map;  // file, see role_map.h; empty: none
-  size_t window = 64;           // units in flight
+  size_t shadow_databases = 16;  // with {database} in the shadow's URL
+  std::string shadow_role_map;   // file, see role_map.h; empty: none
+  size_t window = 64;            // units in flight
   absl::Duration time_tolerance = absl::Seconds(1);
   bool start_check = true;
   absl::Duration start_check_timeout = absl::Minutes(10);

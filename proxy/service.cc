@@ -92,6 +92,7 @@ class Service {
   AdminHandlers Handlers();
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
   std::string StatusJson() const;
+  void AddDatabases(boost::json::object* status) const;
   std::string MetricsText() const;
   std::string ReportJson() const;
   void SetPaused(bool paused);
@@ -111,18 +112,15 @@ class Service {
 };
 
 ShadowPipelineOptions Service::PipelineOptions() const {
-  const DatabaseUrl& primary = primary_;
   ShadowPipelineOptions pipeline;
   pipeline.data_dir = options_.data_dir;
-  if (!primary.user.empty()) pipeline.primary_conninfo = primary.ToLibpqConninfo();
-  pipeline.shadow_conninfo = shadow_.ToLibpqConninfo();
-  pipeline.database = primary.database.empty() ? primary.user : primary.database;
+  pipeline.primary = primary_;
+  pipeline.shadow = shadow_;
+  pipeline.role_map = role_map_;
+  pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
+  pipeline.max_databases = options_.shadow_databases;
   pipeline.ddl = options_.ddl;
   pipeline.read_sample = options_.read_sample;
-  pipeline.roles = MakeRoleMap(role_map_, shadow_, pipeline.database);
-  pipeline.snapshot_lanes = SnapshotLanes(static_cast<size_t>(options_.shadow_connections),
-                                          pipeline.roles, options_.read_sample > 0)
-                                .value_or(0);
   pipeline.window = options_.window;
   pipeline.capture_rows = options_.capture_rows;
   pipeline.capture_frame = options_.capture_frame;
@@ -188,9 +186,10 @@ absl::Status Service::LoadClientTls() {
 // A shadow that cannot be reached is no reason to keep clients from the primary; the map is looked
 // at again whenever the shadow is connected to.
 absl::Status Service::CheckRoles(const ShadowPipelineOptions& pipeline) const {
-  if (pipeline.roles.empty()) return absl::OkStatus();
-  absl::Status status = shadow::postgres::CheckRoleMap(pipeline.shadow_conninfo, pipeline.roles,
-                                                       pipeline.connect_timeout);
+  const shadow::RoleMap roles = pipeline.Roles(pipeline.database());
+  if (roles.empty()) return absl::OkStatus();
+  absl::Status status = shadow::postgres::CheckRoleMap(pipeline.ShadowConninfo(pipeline.database()),
+                                                       roles, pipeline.connect_timeout);
   if (!absl::IsUnavailable(status)) return status;
   LogWarning(StrCat("--shadow-role-map could not be checked yet: ", protocol::MessageOf(status)));
   return absl::OkStatus();
@@ -352,6 +351,23 @@ std::string Service::MetricsText() const {
   return RenderMetrics(now);
 }
 
+void Service::AddDatabases(boost::json::object* status) const {
+  boost::json::array databases, passed;
+  for (const DatabaseStatus& one : pipeline_->databases()) {
+    const std::string_view state = shadow::StateName(one.applier.state);
+    databases.push_back({{"database", one.database},
+                         {"state", boost::json::string_view(state.data(), state.size())},
+                         {"lag_units", one.applier.lag_units},
+                         {"lag_seconds", one.applier.lag_seconds},
+                         {"applied_units", one.applier.applied},
+                         {"trouble", one.applier.trouble}});
+  }
+  for (const PassedThrough& one : pipeline_->passed_through())
+    passed.push_back({{"database", one.database}, {"sessions", one.sessions}});
+  (*status)["databases"] = std::move(databases);
+  (*status)["not_shadowed"] = std::move(passed);
+}
+
 std::string Service::StatusJson() const {
   const shadow::ApplierStatus shadow =
       pipeline_ != nullptr ? pipeline_->status() : shadow::ApplierStatus{};
@@ -370,6 +386,7 @@ std::string Service::StatusJson() const {
   status["client_bytes"] = forward.client_bytes;
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
+  if (pipeline_ != nullptr) AddDatabases(&status);
   if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
 }

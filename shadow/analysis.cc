@@ -387,6 +387,8 @@ Analysis Analyse(std::string_view text) {
   out.definition = DefinitionOf(*node);
   out.code = CodeOf(text, *node);
   out.own_schema = NamesOwnSchema(text, out);
+  if (out.kind == StatementKind::ddl && out.rule != ReplayRule::never && DefinesInCatalog(text))
+    SetRule(&out, ReplayRule::never, "system-catalog-write");
   if (out.kind == StatementKind::ddl && node->node_case != PG_QUERY__NODE__NODE_SELECT_STMT &&
       !EvaluatesNow(*node))
     out.volatile_calls.clear();

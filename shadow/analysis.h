@@ -57,8 +57,9 @@ enum class ReplayRule : uint8_t {
 // Whether a statement is a definition alone, running nothing at once.
 enum class DefinitionKind : uint8_t {
   none,
-  named,    // what it defines is reached by its name
-  unnamed,  // operators, casts, domains, event triggers: reached by others' statements too
+  named,          // what it defines is reached by its name
+  unnamed,        // operators, casts, domains: reached by others' statements too
+  event_trigger,  // likewise, by DDL; fires none itself
 };
 
 struct TableName {

@@ -19,6 +19,8 @@ constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
+// How often progress is saved that only other databases' units have made.
+constexpr absl::Duration kForeignSave = absl::Seconds(5);
 
 PlannerOptions WithStore(PlannerOptions options, const Store* store) {
   options.confined = [store](size_t role) { return store->Confined(role); };
@@ -64,10 +66,11 @@ absl::Status Applier::Start() {
   reader_ = *std::move(reader);
   Sequencer::Events events;
   events.on_gap = [this](const Record& gap) {
+    if (!options_.main) return;
     log_->Gap(gap.gap_reason, gap.gap_detail, absl::ToUnixMicros(absl::Now()));
   };
   events.on_reads_skipped = [this](uint64_t units, uint64_t statements) {
-    judge_.ReadsSkipped(units, statements);
+    if (options_.main) judge_.ReadsSkipped(units, statements);
   };
   sequencer_ = std::make_unique<Sequencer>(reader_.get(), std::move(events));
   readers_ = std::make_unique<ReaderPool>(
@@ -141,7 +144,8 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
   hooks_.on_first_connect(progress.position == 0);
   handed_on_ = saved_ = progress;
   if (progress.position == 0) {
-    return sequencer_->Start(reader_->begin(), std::nullopt, options_.events_reported_to);
+    return sequencer_->Start(std::max(reader_->begin(), options_.first), std::nullopt,
+                             options_.events_reported_to);
   }
   if (progress.low < reader_->begin()) {
     log_->Gap("journal-trimmed",
@@ -185,7 +189,8 @@ absl::Status Applier::EnsureConnected() {
   backoff_ = absl::ZeroDuration();
   trouble_.clear();
   hooks_.log_info(StrCat("shadow connected: ", store_->Describe()));
-  log_->SetFact("shadow", store_->Describe());
+  const std::string& database = options_.judge.database;
+  log_->SetFact(database.empty() ? "shadow" : StrCat("shadow ", database), store_->Describe());
   ReloadCatalogs();
   PublishStatus(std::nullopt);
   return absl::OkStatus();
@@ -209,6 +214,7 @@ void Applier::Run() {
     }
     if (!status.ok()) {
       connected_ = false;
+      if (GaveUp(status)) break;
       Degrade(status);
       continue;
     }
@@ -226,6 +232,16 @@ void Applier::Run() {
   (void)log_->Flush();
 }
 
+bool Applier::GaveUp(const absl::Status& why) {
+  if (!hooks_.give_up || !hooks_.give_up(why)) return false;
+  stop_ = true;
+  MutexLock lock(&mutex_);
+  published_.state = ApplierState::stopped;
+  published_.trouble = std::string(protocol::MessageOf(why));
+  changed_.notify_all();
+  return true;
+}
+
 void Applier::SettleUpTo(Stamp handed_on) {
   Stamp settled = 0;
   while (!settlements_.empty() && settlements_.front().published < handed_on) {
@@ -239,6 +255,9 @@ void Applier::SettleUpTo(Stamp handed_on) {
 absl::Status Applier::SaveIdleProgress() {
   const bool all_done = window_.empty() && again_.empty() && reads_out_.empty() && connected_;
   if (!all_done || handed_on_.position == saved_.position) return absl::OkStatus();
+  if (!own_unsaved_ && !stop_ && absl::Now() < next_foreign_save_) return absl::OkStatus();
+  own_unsaved_ = false;
+  next_foreign_save_ = absl::Now() + kForeignSave;
   const Progress progress = handed_on_;
   absl::Status status = store_->SaveProgress(progress);
   if (status.ok()) saved_ = progress;
@@ -264,7 +283,11 @@ void Applier::Housekeeping(bool idle) {
   if (idle) {
     if (absl::Status status = SaveIdleProgress(); !status.ok()) connected_ = false;
   }
-  if (settled_to.has_value()) log_->SetAppliedPosition(*settled_to);
+  if (settled_to.has_value() && hooks_.settled) {
+    hooks_.settled(*settled_to);
+  } else if (settled_to.has_value()) {
+    log_->SetAppliedPosition(*settled_to);
+  }
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
@@ -272,7 +295,10 @@ void Applier::Housekeeping(bool idle) {
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);
-  log_->SoakTick(absl::ToUnixMicros(now), status().state == ApplierState::shadowing);
+  if (!options_.main) return;
+  const bool clean = status().state == ApplierState::shadowing &&
+                     (!hooks_.others_shadow || hooks_.others_shadow());
+  log_->SoakTick(absl::ToUnixMicros(now), clean);
 }
 
 void Applier::PublishStatus(std::optional<Position> settled_to) {

@@ -32,6 +32,9 @@ struct ApplierOptions {
   size_t snapshot_lanes = 1;
   PlannerOptions planner;
   JudgeOptions judge;
+  // Of several appliers on one journal, the one that tells of its events and of the soak.
+  bool main = true;
+  Position first = 0;               // where a stream without progress begins
   Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
 };
@@ -48,6 +51,12 @@ struct ApplierHooks {
   std::function<uint64_t()> last_ordinal;  // of the newest unit journalled; thread-safe
   std::function<void(Position)>
       release;  // the journal before this is not needed any more; thread-safe
+  // Everything before is applied, compared and settled; unset: goes into the parity log.
+  std::function<void(Position)> settled = nullptr;
+  // All other appliers on the journal are shadowing; unset: there are none.
+  std::function<bool()> others_shadow = nullptr;
+  // Whether to stop for good after such a failure to connect; unset: never.
+  std::function<bool(const absl::Status&)> give_up = nullptr;
   // A newer catalog of the primary; NotFound where there never will be one (no credentials),
   // another error where it is worth asking again.
   std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
@@ -91,6 +100,8 @@ class Applier {
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
+  absl::StatusOr<std::optional<UnitRef>> NextOwn();
+  absl::StatusOr<bool> IsOwn(const UnitRef& ref);
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
@@ -111,6 +122,8 @@ class Applier {
   Position SettledPosition() const;
   void PublishStatus(std::optional<Position> settled_to);
   void Degrade(const absl::Status& why);
+  // True when it is no use trying again.
+  bool GaveUp(const absl::Status& why);
   void WaitForWork(absl::Duration at_most);
 
   const ApplierOptions options_;
@@ -131,8 +144,10 @@ class Applier {
   std::deque<Plan> again_;             // to be run before anything new, in order
   bool first_of_again_alone_ = false;  // it failed in the window
   std::deque<Settlement> settlements_;
-  Progress handed_on_;  // of the newest unit taken from the sequencer
-  Progress saved_;      // as the shadow has it
+  Progress handed_on_;        // of the newest unit taken from the sequencer
+  Progress saved_;            // as the shadow has it
+  bool own_unsaved_ = false;  // a unit of our database is among those handed on since
+  absl::Time next_foreign_save_ = absl::InfinitePast();
   uint64_t ordinal_done_ = 0, applied_ = 0;
   Stamp key_done_ = 0;
   absl::Duration backoff_ = absl::ZeroDuration();

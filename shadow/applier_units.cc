@@ -32,7 +32,7 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   const LivePoint live = hooks_.live_point();
   const Stamp now = hooks_.now();
   sequencer_->RaiseWatermark(live.watermark, live.settled, live.journal_end);
-  absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+  absl::StatusOr<std::optional<UnitRef>> ref = NextOwn();
   if (absl::IsDataLoss(ref.status()) && sequencer_->SkipCorruption()) {
     hooks_.log_warning(StrCat(protocol::MessageOf(ref.status()), "; going on at the next segment"));
     log_->Gap("journal-corrupt", protocol::MessageOf(ref.status()),
@@ -56,6 +56,32 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   handed_on_ = {plan.unit->ref.key, plan.unit->ref.position, low};
   judge_.Planned(plan);
   return std::optional<Plan>(std::move(plan));
+}
+
+absl::StatusOr<bool> Applier::IsOwn(const UnitRef& ref) {
+  absl::StatusOr<UnitHeader> header = sequencer_->LoadHeader(ref);
+  if (!header.ok()) return header.status();
+  if (header->database == options_.planner.database) return true;
+  ordinal_done_ = std::max(ordinal_done_, header->ordinal);
+  key_done_ = std::max(key_done_, header->key);
+  return false;
+}
+
+// The next unit of our database. Those of others move the progress along.
+absl::StatusOr<std::optional<UnitRef>> Applier::NextOwn() {
+  for (int passed = 0; passed < kRound; ++passed) {
+    absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+    if (!ref.ok() || !ref->has_value()) return ref;
+    absl::StatusOr<bool> own = IsOwn(**ref);
+    if (!own.ok()) return own.status();
+    if (*own) {
+      own_unsaved_ = true;
+      return ref;
+    }
+    handed_on_ = {(*ref)->key, (*ref)->position, sequencer_->low()};
+  }
+  Wake();
+  return std::optional<UnitRef>();
 }
 
 absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {

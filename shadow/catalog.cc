@@ -58,6 +58,7 @@ void Catalog::Index() {
     CatalogTable& table = tables_[i];
     by_oid_[table.oid] = i;
     by_name_[Key(table.schema, table.name)] = i;
+    schemas_.insert(table.schema);
     table.references.clear();
     for (const ForeignKey& key : table.foreign_keys) {
       if (std::find(table.references.begin(), table.references.end(), key.table) ==

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "protocol/value.h"
 #include "shadow/analysis.h"
@@ -100,6 +101,8 @@ class Catalog : public protocol::TypeResolver {
   // databases.
   uint32_t FindType(std::string_view qualified_name) const;
   const CodeRisks& code() const { return code_; }
+  // That holds a table.
+  bool HasSchema(std::string_view name) const { return schemas_.contains(name); }
 
  private:
   friend class CatalogLoader;  // catalog_load.cc
@@ -116,6 +119,7 @@ class Catalog : public protocol::TypeResolver {
   absl::flat_hash_map<uint32_t, protocol::TypeInfo> types_;
   absl::flat_hash_map<std::string, uint32_t> types_by_name_;
   CodeRisks code_;
+  absl::flat_hash_set<std::string> schemas_;
 };
 
 // Fills default_kind, sequence and default_times from default_text (as pg_get_expr gives it under

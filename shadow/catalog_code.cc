@@ -24,13 +24,15 @@ constexpr std::string_view kOfFunctions =
     " UNION ALL SELECT 'a', '', '', '', false, false, pg_catalog.quote_ident(p.proname) || '()'"
     " FROM (SELECT oprcode AS f FROM pg_catalog.pg_operator"
     "  UNION SELECT castfunc FROM pg_catalog.pg_cast"
-    "  UNION SELECT evtfoid FROM pg_catalog.pg_event_trigger WHERE evtenabled <> 'D'"
     "  UNION SELECT amproc FROM pg_catalog.pg_amproc"
     "  UNION SELECT rngcanonical FROM pg_catalog.pg_range"
     "  UNION SELECT rngsubdiff FROM pg_catalog.pg_range) x"
     " JOIN pg_catalog.pg_proc p ON p.oid = x.f::pg_catalog.oid"
     " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-    " WHERE p.oid >= 16384 AND l.lanname NOT IN ('c', 'internal')";
+    " WHERE l.lanname NOT IN ('c', 'internal')"
+    " UNION ALL SELECT 'e', '', '', '', false, false, pg_catalog.quote_ident(p.proname) || '()'"
+    " FROM pg_catalog.pg_event_trigger e JOIN pg_catalog.pg_proc p ON p.oid = e.evtfoid"
+    " WHERE e.evtenabled <> 'D'";
 
 // Relations, and domains, which are reached by the columns of their type.
 constexpr std::string_view kOfRelations =
@@ -70,6 +72,8 @@ constexpr std::string_view kOfRelations =
     "pg_catalog.pg_get_indexdef(i.indexrelid)"
     " FROM pg_catalog.pg_index i JOIN pg_catalog.pg_class c ON c.oid = i.indrelid"
     " WHERE (i.indexprs IS NOT NULL OR i.indpred IS NOT NULL) AND c.oid >= 16384"
+    " UNION ALL SELECT 'r', c.relname, 'foreign', '', false, false, ''"
+    " FROM pg_catalog.pg_class c WHERE c.relkind = 'f'"
     // Cascades, partitions and children: a write of one is a write of the other.
     " UNION ALL SELECT 'r', r.relname, '', '', false, false, pg_catalog.quote_ident(c.relname)"
     " FROM pg_catalog.pg_constraint k JOIN pg_catalog.pg_class c ON c.oid = k.conrelid"
@@ -89,15 +93,18 @@ CodeFinding FindingOfFunction(std::string_view name, std::string_view language,
     if (rule.cls == FunctionClass::never) finding.reason = rule.reason;
     finding.sets = rule.cls == FunctionClass::set_config;
     finding.opaque = finding.sets || rule.cls == FunctionClass::dynamic_sql;
-  } else if (!language.empty()) {
+  } else if (!language.empty() && language != "foreign") {
     finding = LookAtCode(language, "");
   }
+  bool in_catalog = false;
   while (!configuration.empty()) {
     const std::string_view line = configuration.substr(0, configuration.find('\n'));
     if (ClassOfSetting(line.substr(0, line.find('='))) == SettingClass::role)
       finding.reason = "role";
+    if (line.starts_with("search_path=")) in_catalog = BeginsInCatalog(line.substr(12));
     configuration.remove_prefix(std::min(line.size() + 1, configuration.size()));
   }
+  if (in_catalog && LookAtCode(body).defines) finding.opaque = true;
   return finding;
 }
 
@@ -110,7 +117,8 @@ std::string CodeQuery(int server_version) {
   return protocol::StrCat(kFunctions, "CASE WHEN l.lanname = 'c' THEN '' ELSE ", body, " END",
                           " FROM pg_catalog.pg_proc p"
                           " JOIN pg_catalog.pg_language l ON l.oid = p.prolang"
-                          " WHERE p.oid >= 16384",
+                          // Of the server's own those that a superuser may have replaced.
+                          " WHERE p.oid >= 16384 OR l.lanname NOT IN ('c', 'internal')",
                           kOfFunctions, kOfRelations);
 }
 
@@ -118,9 +126,11 @@ CodeRisks::Piece PieceOf(const std::array<std::string_view, 7>& row) {
   CodeRisks::Piece piece;
   piece.kind = row[0] == "f"   ? CodeRisks::Piece::Kind::function
                : row[0] == "r" ? CodeRisks::Piece::Kind::relation
+               : row[0] == "e" ? CodeRisks::Piece::Kind::ddl
                                : CodeRisks::Piece::Kind::anything;
   piece.name = row[1];
   piece.known = FindingOfFunction(row[1], row[2], row[3], row[6]);
+  if (row[2] == "foreign") piece.known.reason = "foreign-data";
   piece.secdef = row[4] == "t";
   piece.foreign = piece.secdef && row[5] == "t";
   if (row[2] != "internal") piece.text = row[6];

@@ -9,7 +9,7 @@
 
 namespace pgparity::shadow {
 
-// A query whose rows are kind ('f', 'r', 'a' as CodeRisks::Piece::Kind), name, language or '',
+// A query whose rows are kind ('f', 'r', 'a', 'e' as CodeRisks::Piece::Kind), name, language or '',
 // configuration of a function, whether it runs as its owner, whether that is another role than the
 // current one, and the text. To be run under an empty search_path.
 std::string CodeQuery(int server_version);

@@ -18,13 +18,15 @@ constexpr int kMaxRounds = 100;
 bool CodeFinding::Merge(const CodeFinding& other) {
   const bool news = (reason.empty() && !other.reason.empty()) || (!opaque && other.opaque) ||
                     (!secdef && other.secdef) || (!foreign && other.foreign) ||
-                    (!sets && other.sets) || (!relexes && other.relexes);
+                    (!sets && other.sets) || (!relexes && other.relexes) ||
+                    (!defines && other.defines);
   if (reason.empty()) reason = other.reason;
   opaque = opaque || other.opaque;
   secdef = secdef || other.secdef;
   foreign = foreign || other.foreign;
   sets = sets || other.sets;
   relexes = relexes || other.relexes;
+  defines = defines || other.defines;
   return news;
 }
 
@@ -58,6 +60,8 @@ CodeRisks::CodeRisks(const std::vector<Piece>& pieces) {
         return relations_[piece.name].Merge(finding);
       case Piece::Kind::anything:
         return everything_.Merge(finding);
+      case Piece::Kind::ddl:
+        return ddl_.Merge(finding);
     }
     return false;
   };

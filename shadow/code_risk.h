@@ -22,8 +22,9 @@ struct CodeFinding {
   bool foreign = false;  // likewise, and the owner is not the role that read the catalog
   bool sets = false;     // leaves settings of the session changed
   bool relexes = false;  // among them those by which the server reads a text
+  bool defines = false;  // makes or changes functions, operators and the like
 
-  bool any() const { return !reason.empty() || opaque || sets || relexes; }
+  bool any() const { return !reason.empty() || opaque || sets || relexes || defines; }
   // True if something was added.
   bool Merge(const CodeFinding& other);
 };
@@ -41,7 +42,8 @@ class CodeRisks {
     enum class Kind : uint8_t {
       function,
       relation,  // also domains
-      anything,  // operators, casts, event triggers: any statement may reach them
+      anything,  // operators, casts, ...: any statement may reach them
+      ddl,       // event triggers
     };
     Kind kind = Kind::function;
     std::string name;
@@ -55,12 +57,21 @@ class CodeRisks {
   // What the statement may reach. `code`: it is a definition or a block, where literals are code
   // too and a function is reached by its name alone; elsewhere by a call, or as x.name.
   CodeFinding Reached(std::string_view sql, bool code) const;
-  bool empty() const { return !everything_.any() && functions_.empty() && relations_.empty(); }
+  // What any DDL reaches.
+  const CodeFinding& OfDdl() const { return ddl_; }
+  bool empty() const {
+    return !everything_.any() && !ddl_.any() && functions_.empty() && relations_.empty();
+  }
 
  private:
-  CodeFinding everything_;
+  CodeFinding everything_, ddl_;
   absl::flat_hash_map<std::string, CodeFinding> functions_, relations_;
 };
+
+// A definition that names the server's own schemas: CREATE OR REPLACE FUNCTION pg_catalog.x.
+bool DefinesInCatalog(std::string_view statement);
+// The first schema of a search path is one of the server's own: what is defined goes there.
+bool BeginsInCatalog(std::string_view search_path);
 
 // An extension whose CREATE EXTENSION gives no way to act on the server or outside it.
 bool IsHarmlessExtension(std::string_view name);

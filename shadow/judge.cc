@@ -21,12 +21,14 @@ std::string NameOf(const TableName& table, const Catalog& primary,
   return table.schema.empty() ? table.name : protocol::StrCat(table.schema, ".", table.name);
 }
 
-std::vector<std::string> NamesOf(const std::vector<TableName>& tables) {
+std::vector<std::string> NamesOf(const std::vector<TableName>& tables,
+                                 const std::string& database) {
   std::vector<std::string> names;
   for (const TableName& table : tables) {
     std::string name = table.schema.empty() || table.schema == "public"
                            ? table.name
                            : protocol::StrCat(table.schema, ".", table.name);
+    if (!database.empty()) name = protocol::StrCat(database, ".", name);
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(std::move(name));
   }
@@ -64,7 +66,9 @@ void Judge::Unproved(const std::vector<RowAccess>& rows) {
 void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view detail) {
   const UnitHeader& header = plan.unit->unit->header;
   const Stamp at = header.interval.hi + header.wall_offset;
-  log_->Gap(reason, detail, static_cast<int64_t>(at / 1000));
+  const std::string where =
+      options_.database.empty() ? "" : protocol::StrCat("database ", options_.database, ": ");
+  log_->Gap(reason, protocol::StrCat(where, detail), static_cast<int64_t>(at / 1000));
 }
 
 void Judge::UnitLost(const Plan& plan, std::string_view reason, std::string_view detail) {
@@ -95,8 +99,8 @@ void Judge::Record(const Plan& plan, size_t index, Class cls, std::string_view r
   record.shape = analysis.shape;
   record.cls = cls;
   record.reason = reason;
-  record.tables_read = NamesOf(analysis.reads);
-  record.tables_written = NamesOf(analysis.writes);
+  record.tables_read = NamesOf(analysis.reads, options_.database);
+  record.tables_written = NamesOf(analysis.writes, options_.database);
   record.primary_us = statement.primary.duration_us;
   record.shadow_us = shadow_us;
   record.position = plan.unit->ref.position;

@@ -20,6 +20,7 @@ namespace pgparity::shadow {
 struct JudgeOptions {
   DdlMode ddl = DdlMode::replay;
   int64_t time_tolerance_us = 1'000'000;
+  std::string database = "";  // named in the report; empty: the only one
   RoleMap roles = RoleMap();  // for advice
 };
 

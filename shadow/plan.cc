@@ -349,6 +349,7 @@ Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
     planned.statements.back().role = roles[i];
   }
   NoteEffects(*unit, context, &plan);
+  AdaptSearchPath(unit->header, shadow, &planned);
   if (planned.changes_settings) {
     for (PlannedStatement& step : planned.statements) step.shadow.unprepared = true;
   }

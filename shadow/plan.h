@@ -64,8 +64,10 @@ class Planner {
     UnitRole role;
     CodeFinding defined;           // by definitions in the unit: what others may reach by name
     bool defined_unnamed = false;  // or by no name
-    bool odd_text = false;         // the lexer's settings, or the encoding, may not be the usual
-    bool own_schema = false;       // the search path holds ours
+    bool defined_event_trigger = false;
+    bool odd_text = false;    // the lexer's settings, or the encoding, may not be the usual
+    bool own_schema = false;  // the search path holds ours
+    bool in_catalog = false;  // or begins in the server's own
     bool declared = false, declare_refused = false;  // of DECLARE CURSOR
   };
 
@@ -83,6 +85,7 @@ class Planner {
   static bool IsRead(const StatementVerdict& verdict, const Catalog& primary,
                      const Catalog& shadow);
   size_t ConnectionOf(size_t role) const;
+  void AdaptSearchPath(const UnitHeader& header, const Catalog& shadow, PlannedUnit* planned) const;
   void RefuseOverConnections(const Unit& unit, const std::vector<size_t>& roles, Plan* plan) const;
   static void NoteEffects(const Unit& unit, const RewriteContext& context, Plan* plan);
   PlannedStatement PlanStatement(const Plan& plan, const Unit& unit, size_t index,

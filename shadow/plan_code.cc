@@ -36,6 +36,17 @@ bool NamesOwnSchema(const std::string* search_path) {
   return search_path != nullptr && search_path->find("pgparity") != std::string::npos;
 }
 
+bool MovesPathToCatalog(const Analysis& analysis) {
+  if (analysis.set_variable && SameWord(analysis.set_variable->first, "search_path"))
+    return BeginsInCatalog(analysis.set_variable->second.value_or(""));
+  return std::any_of(analysis.config_calls.begin(), analysis.config_calls.end(),
+                     [](const ConfigCall& call) {
+                       const bool path = SameWord(call.name.literal, "search_path");
+                       return path && (call.value.kind != ValueSource::Kind::literal ||
+                                       BeginsInCatalog(call.value.literal));
+                     });
+}
+
 bool ChangesTextSetting(const Analysis& analysis) {
   if (analysis.set_variable && IsTextSetting(analysis.set_variable->first)) return true;
   return std::any_of(
@@ -51,7 +62,9 @@ Planner::UnitCourse::UnitCourse(const UnitHeader& header) : role(header) {
   const std::string* encoding = Setting(header.settings, "client_encoding");
   odd_text = (conforming != nullptr && !SameWord(*conforming, "on")) ||
              (encoding != nullptr && HidesBackslash(*encoding));
-  own_schema = NamesOwnSchema(Setting(header.settings, "search_path"));
+  const std::string* path = Setting(header.settings, "search_path");
+  own_schema = NamesOwnSchema(path);
+  in_catalog = path != nullptr && BeginsInCatalog(*path);
 }
 
 // What the statement may reach; what it defines is noted for those behind it in the unit, which the
@@ -60,18 +73,26 @@ CodeFinding Planner::Reaches(const Statement& statement, const Analysis& analysi
                              const Catalog& shadow, UnitCourse* course) {
   const bool ddl = analysis.kind == StatementKind::ddl;
   const bool block = analysis.kind == StatementKind::do_block;
-  CodeFinding finding = block ? analysis.code : CodeFinding{};
-  finding.Merge(shadow.code().Reached(statement.sql, ddl || block));
-  if (analysis.definition != DefinitionKind::none) {
-    course->defined.Merge(analysis.code);
-    course->defined.Merge(finding);
-    course->defined_unnamed =
-        course->defined_unnamed || analysis.definition == DefinitionKind::unnamed;
-    return shadow.code().Reached("", false);
+  CodeFinding by_name = block ? analysis.code : CodeFinding{};
+  by_name.Merge(shadow.code().Reached(statement.sql, ddl || block));
+  CodeFinding finding;
+  if (ddl && analysis.definition != DefinitionKind::event_trigger) {
+    finding = shadow.code().OfDdl();
+    if (course->defined_event_trigger) finding.Merge(course->defined);
   }
-  const bool runs_code =
-      !ddl || course->defined_unnamed || !analysis.functions.empty() || !analysis.reads.empty();
-  if (runs_code) finding.Merge(course->defined);
+  if (analysis.definition == DefinitionKind::none) {
+    finding.Merge(by_name);
+    const bool runs_code =
+        !ddl || course->defined_unnamed || !analysis.functions.empty() || !analysis.reads.empty();
+    if (runs_code) finding.Merge(course->defined);
+    return finding;
+  }
+  course->defined.Merge(analysis.code);
+  course->defined.Merge(by_name);
+  course->defined_unnamed =
+      course->defined_unnamed || analysis.definition == DefinitionKind::unnamed;
+  course->defined_event_trigger =
+      course->defined_event_trigger || analysis.definition == DefinitionKind::event_trigger;
   return finding;
 }
 
@@ -86,6 +107,8 @@ void Planner::DecideByCode(const Unit& unit, size_t index, size_t role, const Ca
   std::string_view refusal = finding.reason;
   if (analysis.own_schema || course->own_schema) {
     refusal = "own-schema";
+  } else if (course->in_catalog && (analysis.kind == StatementKind::ddl || finding.defines)) {
+    refusal = "system-catalog-write";
   } else if (course->odd_text && statement.sql.find('\\') != std::string::npos) {
     refusal = "nonstandard-text";
   } else if (finding.opaque && refusal.empty() &&
@@ -96,6 +119,7 @@ void Planner::DecideByCode(const Unit& unit, size_t index, size_t role, const Ca
   if (refusal.empty()) {
     course->odd_text =
         course->odd_text || finding.opaque || finding.relexes || ChangesTextSetting(analysis);
+    course->in_catalog = course->in_catalog || MovesPathToCatalog(analysis);
     return;
   }
   verdict->not_compared = std::string(refusal);
@@ -124,6 +148,28 @@ void Planner::RefuseOverConnections(const Unit& unit, const std::vector<size_t>&
     connection = own;
   }
   plan->unit->connection = connection.value_or(0);
+}
+
+// "$user" is the primary's role there; on the shadow it would be whom the statement runs as.
+void Planner::AdaptSearchPath(const UnitHeader& header, const Catalog& shadow,
+                              PlannedUnit* planned) const {
+  const std::string& role = RoleAtBegin(header);
+  const size_t mapped = options_.roles.Find(role);
+  const std::string& runs_as = options_.roles.roles()[mapped].name;
+  if (role == runs_as) return;
+  const std::string* path = Setting(header.settings, "search_path");
+  // Of the default path nothing is known but what PostgreSQL comes with.
+  if (path == nullptr && !shadow.HasSchema(role) && !shadow.HasSchema(runs_as)) return;
+  if (path != nullptr && path->find("$user") == std::string::npos) return;
+  std::string adapted;
+  for (const std::string& schema :
+       ParseSearchPath(path == nullptr ? std::string_view("\"$user\", public") : *path)) {
+    adapted += adapted.empty() ? "" : ", ";
+    adapted += Quoted(schema == "$user" ? role : schema, '"');
+  }
+  auto settings = std::make_shared<Settings>(header.settings);
+  (*settings)["search_path"] = adapted;
+  planned->adapted_settings = std::move(settings);
 }
 
 }  // namespace pgparity::shadow

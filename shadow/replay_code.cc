@@ -27,6 +27,18 @@ bool OpensStatement(std::string_view word) {
   return word == "begin" || word == "then" || word == "else" || word == "loop" || word == "atomic";
 }
 
+bool IsDefinedObject(std::string_view word) {
+  static const Words& words =
+      *new Words{"function", "procedure", "routine", "aggregate", "operator",
+                 "cast",     "class",     "family",  "type",      "domain",
+                 "view",     "table",     "rule",    "transform", "conversion"};
+  return words.contains(word);
+}
+
+bool IsCatalogSchema(std::string_view word) {
+  return word == "pg_catalog" || word == "information_schema";
+}
+
 // Settings that decide where the server sees a string end, or what a byte of it is.
 bool IsTextSetting(std::string_view word) {
   return word == "standard_conforming_strings" || word == "client_encoding" || word == "names";
@@ -86,6 +98,16 @@ class CodeReader {
     }
   };
 
+  // Where code moves the search path and defines, it may define in the server's own schema.
+  void Defines() {
+    out_->defines = true;
+    if (moves_path_) out_->opaque = true;
+  }
+  void MovesPath() {
+    moves_path_ = true;
+    if (out_->defines) out_->opaque = true;
+  }
+
   void Reason(std::string_view reason) {
     if (out_->reason.empty()) out_->reason = reason;
   }
@@ -105,6 +127,7 @@ class CodeReader {
       NoteStatement(word, *at);
     }
     if (IsOwnName(word)) Reason("own-schema");
+    if (at->setting && (word == "search_path" || word == "schema")) MovesPath();
     at->copy = at->copy || word == "copy";
     at->on = at->on || word == "on";
     if (at->extension && !IsOneOf(word, {"if", "not", "exists"})) {
@@ -130,6 +153,11 @@ class CodeReader {
   void NoteStatement(std::string_view word, const StatementWords& at) {
     const std::string_view previous = at.before[0];
     const bool changes = IsOneOf(previous, {"create", "alter", "drop"});
+    if (IsOneOf(at.first, {"create", "alter", "drop"}) && IsDefinedObject(word)) Defines();
+    if (IsOneOf(at.first, {"create", "alter", "drop"}) && IsCatalogSchema(word) &&
+        (IsDefinedObject(previous) || previous == "exists")) {
+      Reason("system-catalog-write");
+    }
     if (changes && IsClusterObject(word)) {
       Reason(word == "system"                   ? "alter-system"
              : word == "role" || word == "user" ? "role"
@@ -187,6 +215,7 @@ class CodeReader {
       Reason("role");
     }
     if (IsTextSetting(Lower(setting))) out_->relexes = true;
+    if (Lower(setting) == "search_path") MovesPath();
   }
 
   // EXECUTE of one plain literal is that literal; of anything else it is not known.
@@ -218,6 +247,7 @@ class CodeReader {
   }
 
   CodeFinding* const out_;
+  bool moves_path_ = false;
 };
 
 }  // namespace
@@ -226,6 +256,23 @@ CodeFinding LookAtCode(std::string_view code) {
   CodeFinding finding;
   CodeReader(&finding).Read(code, 0);
   return finding;
+}
+
+bool DefinesInCatalog(std::string_view statement) {
+  bool found = false;
+  ForEachWord(statement, 0, [&](const CodeWord& word) {
+    found = found || (IsCatalogSchema(word.text) &&
+                      (IsDefinedObject(word.previous) || word.previous == "exists"));
+  });
+  return found;
+}
+
+bool BeginsInCatalog(std::string_view search_path) {
+  std::string first;
+  ForEachWord(search_path, 1, [&](const CodeWord& word) {
+    if (first.empty()) first = word.unicode ? "pg_catalog" : word.text;
+  });
+  return IsCatalogSchema(first);
 }
 
 bool IsHarmlessExtension(std::string_view name) {

@@ -511,7 +511,6 @@ DefinitionKind DefinitionOf(const PgQuery__Node& n) {
     case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT:
     case PG_QUERY__NODE__NODE_ALTER_ENUM_STMT:
     case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT:
-    case PG_QUERY__NODE__NODE_DROP_STMT:
     case PG_QUERY__NODE__NODE_GRANT_STMT:
     case PG_QUERY__NODE__NODE_COMMENT_STMT:
     case PG_QUERY__NODE__NODE_RENAME_STMT:
@@ -527,9 +526,14 @@ DefinitionKind DefinitionOf(const PgQuery__Node& n) {
     case PG_QUERY__NODE__NODE_CREATE_OP_CLASS_STMT:
     case PG_QUERY__NODE__NODE_ALTER_OP_FAMILY_STMT:
     case PG_QUERY__NODE__NODE_ALTER_OPERATOR_STMT:
+      return DefinitionKind::unnamed;
     case PG_QUERY__NODE__NODE_CREATE_EVENT_TRIG_STMT:
     case PG_QUERY__NODE__NODE_ALTER_EVENT_TRIG_STMT:
-      return DefinitionKind::unnamed;
+      return DefinitionKind::event_trigger;
+    case PG_QUERY__NODE__NODE_DROP_STMT:
+      return n.drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_EVENT_TRIGGER
+                 ? DefinitionKind::event_trigger
+                 : DefinitionKind::named;
     default:
       return DefinitionKind::none;
   }

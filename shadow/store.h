@@ -67,6 +67,12 @@ struct PlannedUnit {
   UnitRef ref;
   Position low = 0;
   std::shared_ptr<const Unit> unit;
+  // Where the session's own would name other schemas on the shadow: see settings().
+  std::shared_ptr<const Settings> adapted_settings;
+  // What the lane takes over before the unit.
+  const Settings& settings() const {
+    return adapted_settings != nullptr ? *adapted_settings : unit->header.settings;
+  }
   std::vector<PlannedStatement> statements;
 };
 

@@ -222,6 +222,25 @@ TEST_F(Roles, ARoleWithAUrlOfItsOwnKeepsTheOrder) {
   EXPECT_EQ(shadow.Query(all).Scalar(), primary.Query(all).Scalar());
 }
 
+// "$user" in the search path is the primary's role, whoever it runs as on the shadow.
+TEST_F(Roles, TheSchemaOfTheUserIsThatOfThePrimarysRole) {
+  pair_.Seed({"CREATE SCHEMA clerk", "CREATE SCHEMA auditor", "CREATE TABLE clerk.own (id int)",
+              "CREATE TABLE auditor.own (id int)", "GRANT ALL ON SCHEMA clerk, auditor TO PUBLIC",
+              "GRANT ALL ON clerk.own, auditor.own TO PUBLIC"});
+  ProxyProcess proxy(WithMap("clerk = auditor\n"));
+  ASSERT_TRUE(proxy.started()) << proxy.Log();
+  LibpqClient clerk(proxy.Url(pair_.name(), "clerk")), auditor(proxy.Url(pair_.name(), "auditor"));
+  for (int i = 0; i < 3; ++i) {
+    EXPECT_TRUE(clerk.Query("INSERT INTO own VALUES (1)").ok);
+    EXPECT_TRUE(auditor.Query("INSERT INTO own VALUES (2)").ok);
+    EXPECT_TRUE(auditor.Query("SELECT id FROM own").ok);
+    EXPECT_TRUE(clerk.Query("SET search_path = public, \"$user\"").ok);
+  }
+  ASSERT_TRUE(proxy.Drain());
+  EXPECT_EQ(proxy.Report().divergences.size(), 0u) << proxy.Report().Summary();
+  ExpectEqualTables(pair_);
+}
+
 struct BadMapFile {
   std::string name, map;
   std::vector<std::string> arguments;
