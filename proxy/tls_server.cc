@@ -14,8 +14,6 @@
 namespace pgparity::proxy {
 namespace {
 
-using protocol::StrCat;
-
 // Agrees on "postgresql" alone. Clients that offer no protocol at all are not asked here.
 int SelectAlpn(SSL*, const unsigned char** out, unsigned char* out_size, const unsigned char* offer,
                unsigned offer_size, void*) {
