@@ -69,6 +69,14 @@ void UnitAssembler::ElidedRows(uint64_t session, const protocol::RowDigest& dige
   impl_->FindOrMake(session, stamp)->ElidedRows(digest);
 }
 
+void UnitAssembler::TokenSent(uint64_t session, Stamp stamp) {
+  impl_->FindOrMake(session, stamp)->TokenSent(stamp);
+}
+
+void UnitAssembler::TokenSeen(uint64_t session, const Token& token, Stamp stamp) {
+  impl_->FindOrMake(session, stamp)->TokenSeen(token, stamp);
+}
+
 void UnitAssembler::Lost(uint64_t session, std::string_view reason, Stamp stamp) {
   SessionAssembly* found = impl_->Find(session, stamp);
   if (found == nullptr) {

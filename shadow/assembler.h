@@ -74,6 +74,11 @@ class UnitAssembler {
   void ClientBytes(uint64_t session, std::string_view bytes, Stamp stamp);
   void ServerBytes(uint64_t session, std::string_view bytes, Stamp stamp);
   void ElidedRows(uint64_t session, const protocol::RowDigest& digest, Stamp stamp);
+  // Ordering `exact`: a token was asked for on the client's behalf, behind what ClientBytes has of
+  // the unit's writes and before its commit; and what came, before the server's bytes that end the
+  // unit. Nothing comes where the unit fails first.
+  void TokenSent(uint64_t session, Stamp stamp);
+  void TokenSeen(uint64_t session, const Token& token, Stamp stamp);
   // The tap left bytes out from here on ("ring-full", "paused"); the session's state is unknown
   // until Resynchronised: idle, with nothing outstanding.
   void Lost(uint64_t session, std::string_view reason, Stamp stamp);

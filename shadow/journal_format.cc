@@ -233,7 +233,7 @@ void NoteNumbers(const Record& record, uint64_t* last_ordinal, Stamp* last_stamp
   const absl::StatusOr<UnitNumbers> numbers = DecodeUnitNumbers(record.header);
   if (!numbers.ok()) return;
   *last_ordinal = std::max(*last_ordinal, numbers->ordinal);
-  *last_stamp = std::max({*last_stamp, numbers->key, numbers->interval.hi, numbers->done});
+  *last_stamp = std::max({*last_stamp, numbers->key.time, numbers->interval.hi, numbers->done});
 }
 
 }  // namespace pgparity::shadow

@@ -77,7 +77,7 @@ absl::Status Sequencer::Take(const Record& record) {
 absl::Status Sequencer::TakeUnit(const Record& record) {
   const absl::StatusOr<UnitNumbers> numbers = DecodeUnitNumbers(record.header);
   if (!numbers.ok()) return numbers.status();
-  UnitRef ref{.key = numbers->key, .position = record.position, .parts = {}, .bytes = 0};
+  UnitRef ref{.key = numbers->key.time, .position = record.position, .parts = {}, .bytes = 0};
   if (record.type == RecordType::unit_end) {
     const auto made = making_.find(record.unit_id);
     if (made != making_.end()) {

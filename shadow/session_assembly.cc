@@ -120,6 +120,12 @@ void SessionAssembly::ElidedRows(const protocol::RowDigest& digest) {
   if (mode_ == Mode::following) tracker_.OnElidedRows(digest);
 }
 
+void SessionAssembly::TokenSent(Stamp) {}
+
+void SessionAssembly::TokenSeen(const Token& token, Stamp) {
+  if (mode_ == Mode::following) unit_.token = token;
+}
+
 // Before a client's frame: with every exchange answered and the server idle, the next one is the
 // first of a stretch that can be followed. The count errs only upwards, and then the session stays
 // lost.

@@ -211,6 +211,7 @@ UnitHeader SessionAssembly::HeaderOf(const OpenUnit& unit) const {
   header.application = info_.application;
   header.settings = *unit.settings;
   header.interval = {unit.first_sent, unit.last_done};
+  header.token = unit.token;
   return header;
 }
 

@@ -1,9 +1,11 @@
 // The journal's format of a unit. Integers are little-endian, `varint` is LEB128, `bytes` is a
 // varint length and so many bytes, `list` is a varint count and so many items.
 //
-//   header    := u8 version (1), u64 ordinal, session, lo, hi, key, done, wall_offset, u8 end,
-//                u8 flags (1 explicit_block, 2 late, 4 read_only),
-//                bytes user, database, application, gid, list of settings (bytes name, bytes value)
+//   header    := u8 version (2; 1 had no lsn and epoch), u64 ordinal, session, lo, hi, key, done,
+//                wall_offset, lsn, u32 epoch, u8 end,
+//                u8 flags (1 explicit_block, 2 late, 4 read_only, 8 has a token),
+//                [u64 lsn, u64 xid, u64 now_us, bytes snapshot], bytes user, database, application,
+//                gid, list of settings (bytes name, bytes value)
 //   statement := u32 length of what follows, u8 flags (1 continues_portal, 2 known_text, 4 copy_in,
 //                8 copy_continues, 16 has parameters), u8 protocol, u8 transaction_command, u32
 //                max_rows, u64 sent, u64 done, bytes sql, [parameters], bytes copy_data,
@@ -22,7 +24,7 @@
 namespace pgparity::shadow {
 namespace {
 
-constexpr uint8_t kVersion = 1;
+constexpr uint8_t kVersion = 2;
 
 void EncodeParameters(const protocol::BoundParameters& parameters, ByteWriter* writer) {
   writer->Varint(parameters.types.size());
@@ -155,14 +157,19 @@ Statement DecodeStatement(std::string_view bytes, bool* ok) {
 
 UnitNumbers ReadNumbers(ByteReader* reader) {
   UnitNumbers numbers;
-  if (reader->U8() != kVersion) reader->Fail();
+  const uint8_t version = reader->U8();
+  if (version == 0 || version > kVersion) reader->Fail();
   numbers.ordinal = reader->U64();
   numbers.session = reader->U64();
   numbers.interval.lo = reader->U64();
   numbers.interval.hi = reader->U64();
-  numbers.key = reader->U64();
+  numbers.key.time = reader->U64();
   numbers.done = reader->U64();
   numbers.wall_offset = reader->U64();
+  if (version >= 2) {
+    numbers.key.lsn = reader->U64();
+    numbers.key.epoch = reader->U32();
+  }
   numbers.end = reader->Enumerator(UnitEnd::in_doubt);
   return numbers;
 }
@@ -173,13 +180,22 @@ std::string EncodeHeader(const UnitHeader& header) {
   std::string out;
   ByteWriter writer(&out);
   writer.U8(kVersion);
-  for (const uint64_t number : {header.ordinal, header.session, header.interval.lo,
-                                header.interval.hi, header.key, header.done, header.wall_offset}) {
+  for (const uint64_t number :
+       {header.ordinal, header.session, header.interval.lo, header.interval.hi, header.key,
+        header.done, header.wall_offset, header.lsn}) {
     writer.U64(number);
   }
+  writer.U32(header.epoch);
   writer.U8(static_cast<uint8_t>(header.end));
   writer.U8(static_cast<uint8_t>((header.explicit_block ? 1 : 0) | (header.late ? 2 : 0) |
-                                 (header.read_only ? 4 : 0)));
+                                 (header.read_only ? 4 : 0) | (header.token ? 8 : 0)));
+  if (header.token) {
+    for (const uint64_t number :
+         {header.token->lsn, header.token->xid, static_cast<uint64_t>(header.token->now_us)}) {
+      writer.U64(number);
+    }
+    writer.Bytes(header.token->snapshot);
+  }
   writer.Bytes(header.user);
   writer.Bytes(header.database);
   writer.Bytes(header.application);
@@ -199,7 +215,9 @@ absl::StatusOr<UnitHeader> DecodeHeader(std::string_view bytes) {
   header.ordinal = numbers.ordinal;
   header.session = numbers.session;
   header.interval = numbers.interval;
-  header.key = numbers.key;
+  header.key = numbers.key.time;
+  header.epoch = numbers.key.epoch;
+  header.lsn = numbers.key.lsn;
   header.done = numbers.done;
   header.wall_offset = numbers.wall_offset;
   header.end = numbers.end;
@@ -207,6 +225,13 @@ absl::StatusOr<UnitHeader> DecodeHeader(std::string_view bytes) {
   header.explicit_block = (flags & 1) != 0;
   header.late = (flags & 2) != 0;
   header.read_only = (flags & 4) != 0;
+  if ((flags & 8) != 0) {
+    Token& token = header.token.emplace();
+    token.lsn = reader.U64();
+    token.xid = reader.U64();
+    token.now_us = static_cast<int64_t>(reader.U64());
+    token.snapshot = reader.Bytes();
+  }
   header.user = reader.Bytes();
   header.database = reader.Bytes();
   header.application = reader.Bytes();

@@ -1,6 +1,7 @@
 // A unit of work as the journal holds it (DESIGN, "Words").
 #pragma once
 
+#include <compare>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -20,6 +21,25 @@ using protocol::Stamp;
 struct Interval {
   Stamp lo = 0, hi = 0;
   bool Overlaps(const Interval& other) const { return lo <= other.hi && other.lo <= hi; }
+};
+
+// A place in the order of units (DESIGN, "Ordering"). LSNs of different epochs are never compared:
+// an epoch begins with a new timeline or system identifier of the primary. Without tokens epoch and
+// lsn are 0, and time alone decides.
+struct OrderKey {
+  uint32_t epoch = 0;
+  uint64_t lsn = 0;
+  Stamp time = 0;
+  friend auto operator<=>(const OrderKey&, const OrderKey&) = default;
+};
+
+// What the primary said of a unit after its last write and before its commit (ordering `exact`).
+struct Token {
+  uint64_t lsn = 0;      // pg_current_wal_insert_lsn()
+  uint64_t xid = 0;      // pg_current_xact_id_if_assigned(); 0: none
+  int64_t now_us = 0;    // now(), microseconds since 2000-01-01 00:00 UTC
+  std::string snapshot;  // pg_current_snapshot(), of REPEATABLE READ and SERIALIZABLE; else empty
+  friend bool operator==(const Token&, const Token&) = default;
 };
 
 enum class UnitEnd : uint8_t {
@@ -61,7 +81,12 @@ struct UnitHeader {
   std::string user, database, application;
   Settings settings;  // at the unit's begin
   Interval interval;
-  Stamp key = 0;   // order key
+  Stamp key = 0;  // order key: its time
+  // The order key's other parts. A unit without a token has the highest LSN that was seen before
+  // its completion.
+  uint32_t epoch = 0;
+  uint64_t lsn = 0;
+  std::optional<Token> token;
   Stamp done = 0;  // the reply that ended it was seen
   UnitEnd end = UnitEnd::committed;
   bool explicit_block =
@@ -72,6 +97,8 @@ struct UnitHeader {
   std::string gid;         // of PREPARE TRANSACTION and its end
   Stamp wall_offset = 0;   // wall-clock nanoseconds since 1970 = stamp + wall_offset (modulo 2^64)
 };
+
+inline OrderKey KeyOf(const UnitHeader& header) { return {header.epoch, header.lsn, header.key}; }
 
 // The interval of a unit whose deferred constraints or triggers take locks during COMMIT.
 inline Interval DeferredInterval(const UnitHeader& header) {
@@ -95,7 +122,8 @@ absl::StatusOr<std::vector<Statement>> DecodeStatements(std::string_view bytes);
 struct UnitNumbers {
   uint64_t ordinal = 0, session = 0;
   Interval interval;
-  Stamp key = 0, done = 0, wall_offset = 0;
+  OrderKey key;
+  Stamp done = 0, wall_offset = 0;
   UnitEnd end = UnitEnd::committed;
 };
 absl::StatusOr<UnitNumbers> DecodeUnitNumbers(std::string_view header);

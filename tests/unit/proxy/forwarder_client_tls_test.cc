@@ -143,7 +143,8 @@ TEST_F(ForwarderTlsTest, DirectTlsNeedsItsAlpn) {
   EXPECT_EQ(without.ReceiveAll(), "");
   // By the request it is not needed, as clients before PostgreSQL 17 have none.
   EXPECT_EQ(forwarder_->counters().sessions, 1u);
-  ConnectTls(none)->Send(Startup());
+  auto by_request = ConnectTls(none);
+  by_request->Send(Startup());
   primary_.Accept().Expect(Startup());
 }
 

@@ -33,6 +33,9 @@ UnitHeader FullHeader() {
   header.settings = {{"search_path", "a, \"b\""}, {"timezone", ""}};
   header.interval = {5, UINT64_MAX};
   header.key = 6;
+  header.epoch = 0x01020304;
+  header.lsn = 0x1112131415161718;
+  header.token = Token{0x2122232425262728, 8, -9, "1:3:2"};
   header.done = 7;
   header.end = UnitEnd::in_doubt;
   header.explicit_block = true;
@@ -94,7 +97,8 @@ TEST(UnitEncoding, KeepsEveryFieldOfTheHeader) {
   EXPECT_EQ(out->settings, in.settings);
   EXPECT_EQ(out->interval.lo, in.interval.lo);
   EXPECT_EQ(out->interval.hi, in.interval.hi);
-  EXPECT_EQ(out->key, in.key);
+  EXPECT_EQ(KeyOf(*out), KeyOf(in));
+  EXPECT_EQ(out->token, in.token);
   EXPECT_EQ(out->done, in.done);
   EXPECT_EQ(out->end, in.end);
   EXPECT_TRUE(out->explicit_block && out->late && out->read_only);
@@ -104,15 +108,17 @@ TEST(UnitEncoding, KeepsEveryFieldOfTheHeader) {
 
 // Each flag alone: a swapped bit would not show while all are set.
 TEST(UnitEncoding, KeepsFlagsApart) {
-  for (int flag = 0; flag < 3; ++flag) {
+  for (int flag = 0; flag < 4; ++flag) {
     UnitHeader in;
     in.explicit_block = flag == 0;
     in.late = flag == 1;
     in.read_only = flag == 2;
+    if (flag == 3) in.token.emplace();
     const UnitHeader out = DecodeHeader(EncodeHeader(in)).value();
     EXPECT_EQ(out.explicit_block, in.explicit_block);
     EXPECT_EQ(out.late, in.late);
     EXPECT_EQ(out.read_only, in.read_only);
+    EXPECT_EQ(out.token, in.token);
   }
   for (int flag = 0; flag < 4; ++flag) {
     Statement in;
@@ -222,7 +228,7 @@ TEST(UnitEncoding, NumbersAreThoseOfTheHeader) {
   const UnitNumbers numbers = DecodeUnitNumbers(EncodeHeader(FullHeader())).value();
   EXPECT_EQ(numbers.ordinal, FullHeader().ordinal);
   EXPECT_EQ(numbers.session, 9u);
-  EXPECT_EQ(numbers.key, 6u);
+  EXPECT_EQ(numbers.key, (OrderKey{0x01020304, 0x1112131415161718, 6}));
   EXPECT_EQ(numbers.interval.lo, 5u);
   EXPECT_EQ(numbers.done, 7u);
   EXPECT_EQ(numbers.end, UnitEnd::in_doubt);
