@@ -49,6 +49,8 @@ constexpr Advice kGapAdvice[] = {
      "strings are read differently with standard_conforming_strings off, or in that client "
      "encoding: change the session's setting"},
     {"extension", "make the extension on the shadow by hand, where it is wanted"},
+    {"shadow-set-back",
+     "the shadow was made anew or restored from a backup during the soak: seed it and soak anew"},
     {"unknown-gid",
      "a transaction prepared before the shadowing began was ended: soak anew with none prepared"},
 };

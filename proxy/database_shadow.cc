@@ -78,11 +78,9 @@ absl::Status DatabaseShadow::Start(Hooks hooks) {
     return catalog;
   };
   applier.on_first_connect = [this](bool first_start) { OnFirstConnect(first_start); };
-  if (options_.give_up) {
-    // What libpq hands on of a failed login is the server's text alone.
+  if (!options_.neighbour_conninfo.empty()) {
     applier.give_up = [this, given_up = std::move(hooks.given_up)](const absl::Status& why) {
-      const std::string missing = StrCat("database \"", options_.database, "\" does not exist");
-      if (protocol::MessageOf(why).find(missing) == std::string_view::npos) return false;
+      if (!absl::IsUnavailable(why) || !IsMissing()) return false;
       given_up_ = true;
       Gap("database-without-shadow", "there is no such database on the shadow");
       warning_("there is no such database on the shadow: it is not shadowed until the next start");
@@ -93,6 +91,13 @@ absl::Status DatabaseShadow::Start(Hooks hooks) {
   applier_ = std::make_unique<shadow::Applier>(options_.applier, std::move(applier), data_dir_,
                                                &store_, log_);
   return applier_->Start();
+}
+
+// What libpq hands on of a failed login is a text in the server's language.
+bool DatabaseShadow::IsMissing() const {
+  shadow::postgres::OwnConnection neighbour(options_.neighbour_conninfo, options_.connect_timeout);
+  const auto found = neighbour.HasDatabase(options_.name_on_shadow);
+  return found.ok() && !*found;
 }
 
 // On the applier's thread, before anything is applied: the shadow is as it was before the first
@@ -166,7 +171,6 @@ void DatabaseShadow::Stop() {
   if (applier_ != nullptr) applier_->Stop();
   if (shadow_counter_.joinable()) shadow_counter_.join();
   primary_count_.reset();
-  applier_.reset();
 }
 
 }  // namespace pgparity::proxy

@@ -40,8 +40,11 @@ struct DatabaseShadowOptions {
   absl::Duration start_check_timeout = absl::Minutes(10);
   shadow::ApplierOptions applier;
   shadow::RoleMap roles;
-  bool named = false;    // log lines and facts say which database
-  bool give_up = false;  // when there is no such database on the shadow
+  bool named = false;  // log lines and facts say which database
+  // Another database of the shadow, where it is asked whether ours is there when that does not
+  // connect; empty: ours is never given up.
+  std::string neighbour_conninfo;
+  std::string name_on_shadow;
 };
 
 class DatabaseShadow {
@@ -70,6 +73,7 @@ class DatabaseShadow {
   bool given_up() const { return given_up_; }
 
  private:
+  bool IsMissing() const;
   void OnFirstConnect(bool first_start);
   void CompareCounts(const absl::StatusOr<shadow::postgres::RowCounts>& primary,
                      const absl::StatusOr<shadow::postgres::RowCounts>& shadow);

@@ -179,10 +179,9 @@ shadow::RoleMap MakeRoleMap(const std::vector<RoleMapEntry>& entries, const Data
       map.Add(entry.client, {Kind::set_role, entry.role, ""});
       continue;
     }
-    DatabaseUrl url = *entry.url;
+    DatabaseUrl url = entry.url->ForDatabase(database);
     if (url.database.empty()) url.database = shadow.database;
     if (url.database.empty()) url.database = shadow.user;
-    url = url.ForDatabase(database);
     map.Add(entry.client, {Kind::connection, url.user, url.ToLibpqConninfo()});
   }
   return map;

@@ -183,15 +183,18 @@ absl::Status Service::LoadClientTls() {
   return absl::OkStatus();
 }
 
-// A shadow that cannot be reached is no reason to keep clients from the primary; the map is looked
-// at again whenever the shadow is connected to.
+// A mistake in the map is refused at the first start. Later, as when the shadow cannot be reached,
+// it is no reason to keep clients from the primary; the map is looked at again whenever the shadow
+// is connected to.
 absl::Status Service::CheckRoles(const ShadowPipelineOptions& pipeline) const {
   const shadow::RoleMap roles = pipeline.Roles(pipeline.database());
   if (roles.empty()) return absl::OkStatus();
   absl::Status status = shadow::postgres::CheckRoleMap(pipeline.ShadowConninfo(pipeline.database()),
                                                        roles, pipeline.connect_timeout);
-  if (!absl::IsUnavailable(status)) return status;
-  LogWarning(StrCat("--shadow-role-map could not be checked yet: ", protocol::MessageOf(status)));
+  if (status.ok() || (pipeline_->first_start() && !absl::IsUnavailable(status))) return status;
+  LogWarning(StrCat(absl::IsUnavailable(status) ? "--shadow-role-map could not be checked yet: "
+                                                : "--shadow-role-map: ",
+                    protocol::MessageOf(status)));
   return absl::OkStatus();
 }
 
@@ -210,12 +213,12 @@ absl::Status Service::StartPipeline() {
     role_map_ = *std::move(entries);
   }
   const ShadowPipelineOptions pipeline_options = PipelineOptions();
-  if (absl::Status status = CheckRoles(pipeline_options); !status.ok()) return status;
   auto pipeline = ShadowPipeline::Open(
       pipeline_options, [](std::string_view line) { LogInfo(line); },
       [](std::string_view line) { LogWarning(line); });
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
+  if (absl::Status status = CheckRoles(pipeline_options); !status.ok()) return status;
   pipeline_->BeginStartCheck();
   return absl::OkStatus();
 }
@@ -353,7 +356,7 @@ std::string Service::MetricsText() const {
 
 void Service::AddDatabases(boost::json::object* status) const {
   boost::json::array databases, passed;
-  for (const DatabaseStatus& one : pipeline_->databases()) {
+  for (const DatabaseStatus& one : pipeline_->databases().databases()) {
     const std::string_view state = shadow::StateName(one.applier.state);
     databases.push_back({{"database", one.database},
                          {"state", boost::json::string_view(state.data(), state.size())},
@@ -362,7 +365,7 @@ void Service::AddDatabases(boost::json::object* status) const {
                          {"applied_units", one.applier.applied},
                          {"trouble", one.applier.trouble}});
   }
-  for (const PassedThrough& one : pipeline_->passed_through())
+  for (const PassedThrough& one : pipeline_->databases().passed_through())
     passed.push_back({{"database", one.database}, {"sessions", one.sessions}});
   (*status)["databases"] = std::move(databases);
   (*status)["not_shadowed"] = std::move(passed);

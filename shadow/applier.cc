@@ -160,6 +160,10 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
 }
 
 void Applier::Reconnected(const Progress& progress) {
+  UnitRef confirmed;
+  confirmed.key = saved_.key;
+  confirmed.position = saved_.position;
+  if (!NotAfter(confirmed, progress)) judge_.ShadowSetBack();
   std::deque<Plan> unknown = std::move(window_);
   window_.clear();
   for (Plan& plan : again_) unknown.push_back(std::move(plan));
@@ -223,7 +227,7 @@ void Applier::Run() {
     // seen.
     if (idle && reads_out_.empty()) readers_->Quiesce();
     Housekeeping(idle);
-    if (idle) WaitForWork(kIdle);
+    if (idle) WaitForWork(Quiet() ? kHousekeeping : kIdle);
   }
   if (connected_) (void)DrainWindow();
   judge_.Settle(hooks_.now());
@@ -240,6 +244,12 @@ bool Applier::GaveUp(const absl::Status& why) {
   published_.trouble = std::string(protocol::MessageOf(why));
   changed_.notify_all();
   return true;
+}
+
+// Nothing is left to do before more is journalled.
+bool Applier::Quiet() const {
+  return sequencer_->waiting() == 0 && settlements_.empty() && reads_out_.empty() &&
+         handed_on_.position == saved_.position;
 }
 
 void Applier::SettleUpTo(Stamp handed_on) {

@@ -125,6 +125,7 @@ class Applier {
   // True when it is no use trying again.
   bool GaveUp(const absl::Status& why);
   void WaitForWork(absl::Duration at_most);
+  bool Quiet() const;
 
   const ApplierOptions options_;
   const ApplierHooks hooks_;

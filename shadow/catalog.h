@@ -102,7 +102,7 @@ class Catalog : public protocol::TypeResolver {
   uint32_t FindType(std::string_view qualified_name) const;
   const CodeRisks& code() const { return code_; }
   // That holds a table.
-  bool HasSchema(std::string_view name) const { return schemas_.contains(name); }
+  bool HasSchema(const std::string& name) const { return schemas_.contains(name); }
 
  private:
   friend class CatalogLoader;  // catalog_load.cc

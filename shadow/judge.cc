@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "absl/time/clock.h"
 #include "protocol/text.h"
 #include "shadow/advice.h"
 #include "shadow/order_check.h"
@@ -74,6 +75,15 @@ void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view de
 void Judge::UnitLost(const Plan& plan, std::string_view reason, std::string_view detail) {
   GapOf(plan, reason, detail);
   taint_.AddAll({"", std::string(reason)});
+}
+
+void Judge::ShadowSetBack() {
+  constexpr std::string_view kReason = "shadow-set-back";
+  const std::string where =
+      options_.database.empty() ? "" : protocol::StrCat("database ", options_.database, ": ");
+  log_->Gap(kReason, protocol::StrCat(where, "the shadow came back without units that it had"),
+            absl::ToUnixMicros(absl::Now()));
+  taint_.AddAll({"", std::string(kReason)});
 }
 
 void Judge::CountUnit(const Plan& plan) {

@@ -49,6 +49,9 @@ class Judge {
   // The shadow holds nothing of the unit, for this reason.
   void UnitLost(const Plan& plan, std::string_view reason, std::string_view detail);
 
+  // The shadow does not hold any more what it had confirmed: it was made anew, or restored.
+  void ShadowSetBack();
+
   // Reads that --reads left out.
   void ReadsSkipped(uint64_t units, uint64_t statements);
 

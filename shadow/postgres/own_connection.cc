@@ -41,6 +41,14 @@ absl::StatusOr<std::string> OwnConnection::Database() {
   return rows->front().front();
 }
 
+absl::StatusOr<bool> OwnConnection::HasDatabase(const std::string& name) {
+  MutexLock lock(&mutex_);
+  if (absl::Status status = EnsureConnected(); !status.ok()) return status;
+  auto rows = lane_->Query("SELECT datname FROM pg_catalog.pg_database WHERE datname = $1", {name});
+  if (!rows.ok()) return rows.status();
+  return !rows->empty();
+}
+
 absl::StatusOr<std::vector<std::string>> OwnConnection::Databases() {
   MutexLock lock(&mutex_);
   if (absl::Status status = EnsureConnected(); !status.ok()) return status;

@@ -34,6 +34,7 @@ class OwnConnection {
   absl::StatusOr<RowCounts> CountRows(absl::Duration timeout);
   // The database that the connection is to.
   absl::StatusOr<std::string> Database();
+  absl::StatusOr<bool> HasDatabase(const std::string& name);
   // The databases of the server that the role may connect to, without templates.
   absl::StatusOr<std::vector<std::string>> Databases();
 

@@ -160,8 +160,7 @@ absl::Status PostgresStore::SendStatement(const PlannedStatement& planned, size_
 }
 
 absl::Status PostgresStore::SendUnit(const PlannedUnit& unit) {
-  if (absl::Status status =
-          lane_->SendSettings(unit.settings(), kSettings, kSettingsSync).status();
+  if (absl::Status status = lane_->SendSettings(unit.settings(), kSettings, kSettingsSync).status();
       !status.ok()) {
     return status;
   }

@@ -69,8 +69,7 @@ absl::Status PostgresStore::Become(size_t role) {
 absl::Status PostgresStore::Begin(const PlannedUnit& unit) {
   at_ = LaneOf(unit.connection);
   role_ = unit.connection;
-  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok())
-    return Lost(status);
+  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok()) return Lost(status);
   if (absl::Status status = Expect("BEGIN"); !status.ok()) return status;
   if (unit.finish != PlannedUnit::Finish::commit) return absl::OkStatus();
   auto moved = MoveProgress(unit);
@@ -133,8 +132,7 @@ absl::StatusOr<compare::Observation> PostgresStore::RunOutside(const PlannedStat
 absl::StatusOr<UnitOutcome> PostgresStore::ApplyOutsideTransaction(const PlannedUnit& unit) {
   UnitOutcome outcome;
   at_ = LaneOf(unit.connection);
-  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok())
-    return Lost(status);
+  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok()) return Lost(status);
   for (const PlannedStatement& planned : unit.statements) {
     if (planned.action == PlannedStatement::Action::skip) continue;
     auto observed = RunOutside(planned);

@@ -300,6 +300,39 @@ TEST_F(Roles, AStartWithoutTheShadowChecksTheMapLater) {
   EXPECT_TRUE(LibpqClient(proxy.Url(pair_.name())).Query("INSERT INTO item VALUES (1, 'a')").ok);
 }
 
+TEST_F(Roles, ARoleDroppedInTheMiddleStopsTheShadowUntilItIsBack) {
+  LibpqClient admin(ShadowCluster().Url("postgres"));
+  admin.Query("CREATE ROLE fleeting");
+  OnShadow({"GRANT ALL ON item TO fleeting"});
+  ProxyProcess proxy(WithMap("clerk = \"fleeting\"\n"));
+  ASSERT_TRUE(proxy.started()) << proxy.Log();
+  LibpqClient clerk(proxy.Url(pair_.name(), "clerk")), other(proxy.Url(pair_.name()));
+  EXPECT_TRUE(clerk.Query("INSERT INTO item VALUES (1, 'a')").ok);
+  ASSERT_TRUE(proxy.Drain()) << proxy.Log();
+  OnShadow({"DROP OWNED BY fleeting"});
+  ASSERT_TRUE(admin.Query("DROP ROLE fleeting").ok);
+  EXPECT_TRUE(other.Query("INSERT INTO item VALUES (2, 'b')").ok);
+  EXPECT_TRUE(clerk.Query("INSERT INTO item VALUES (3, 'c')").ok);
+  EXPECT_EQ(clerk.Query("SELECT count(*) FROM item").Scalar(), "3");
+  EXPECT_FALSE(proxy.Drain("3s"));
+  EXPECT_EQ(proxy.StatusText("state"), "degraded");
+  EXPECT_THAT(proxy.Ctl({"status"}).out, HasSubstr("fleeting"));
+  // A restart does not keep clients from the primary.
+  EXPECT_EQ(proxy.Stop(), 0);
+  ASSERT_TRUE(proxy.Start()) << proxy.Log();
+  EXPECT_TRUE(
+      LibpqClient(proxy.Url(pair_.name(), "clerk")).Query("INSERT INTO item VALUES (4, 'd')").ok);
+  ASSERT_TRUE(admin.Query("CREATE ROLE fleeting").ok);
+  OnShadow({"GRANT ALL ON item TO fleeting"});
+  ASSERT_TRUE(proxy.Drain()) << proxy.Log();
+  ExpectEqualTables(pair_);
+  const ReportJson report = proxy.Report();
+  EXPECT_EQ(report.divergences.size(), 0u) << report.Summary();
+  EXPECT_EQ(report.units.at("pending"), 0u) << report.Summary();
+  OnShadow({"DROP OWNED BY fleeting"});
+  admin.Query("DROP ROLE fleeting");
+}
+
 // Code that makes its own SQL: run where the role can do no harm, and left out, said, elsewhere.
 TEST_F(Roles, DynamicCodeRunsAsAConfinedRole) {
   const std::vector<std::string> code = {
