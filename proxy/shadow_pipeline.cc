@@ -146,6 +146,11 @@ shadow::ApplierHooks ShadowPipeline::Hooks() {
                       protocol::MessageOf(catalog.status())));
     return catalog;
   };
+  if (primary_ != nullptr) {
+    hooks.read_primary = [this](const shadow::RowSelection& selection) {
+      return primary_->ReadRows(selection);
+    };
+  }
   hooks.on_first_connect = [this](bool first_start) { OnFirstConnect(first_start); };
   hooks.log_info = info_;
   hooks.log_warning = warning_;
@@ -161,6 +166,8 @@ absl::Status ShadowPipeline::Start(std::function<Stamp()> now) {
   options.planner.database = options_.database;
   options.planner.capture_bytes = options_.capture_rows;
   options.judge.time_tolerance_us = absl::ToInt64Microseconds(options_.time_tolerance);
+  options.settling = options_.settling;
+  options.settling.time_tolerance_us = options.judge.time_tolerance_us;
   auto report = compare::LoadReport(parity_log_path_, {});
   if (report.ok()) options.events_reported_to = report->applied_position.value_or(0);
   applier_ = std::make_unique<shadow::Applier>(options, Hooks(), options_.data_dir, store_.get(),

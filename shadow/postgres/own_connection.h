@@ -12,6 +12,7 @@
 #include "compare/mutex.h"
 #include "shadow/catalog.h"
 #include "shadow/postgres/lane.h"
+#include "shadow/row_selection.h"
 
 namespace pgparity::shadow::postgres {
 
@@ -30,6 +31,8 @@ class OwnConnection {
   // Counts every ordinary table as of that instant, and ends the snapshot. Takes as long as the
   // tables are large; an error if not all could be counted within `timeout`.
   absl::StatusOr<RowCounts> CountRows(absl::Duration timeout);
+  // The rows as text under RowTextSettings(). An error of the server's is an observation.
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection);
   // The database that the connection is to.
   absl::StatusOr<std::string> Database();
 

@@ -35,11 +35,8 @@ class PostgresStore : public Store {
   void AbandonParts() override;
   absl::Status SaveProgress(const Progress& progress) override;
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override;
-  absl::StatusOr<std::vector<compare::Observation>> ReadRows(
-      const std::vector<RowKey>& keys) override;
-  absl::Status WriteRow(
-      const RowKey& key,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) override;
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection) override;
+  absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) override;
   std::shared_ptr<const Catalog> catalog() const override { return catalog_; }
   absl::Status ReloadCatalog() override;
   std::string Describe() const override { return description_; }
