@@ -59,6 +59,11 @@ enum class Counter : uint8_t {
   statements_seen,
   // Rows written in an order that nothing proves, or perhaps not as on the primary.
   rows_unproved,
+  // Of those, found equal since; rows that had to be made equal before; ambiguous statements all of
+  // whose rows were found equal since.
+  rows_settled,
+  rows_repaired,
+  ambiguous_resolved,
   kCount
 };
 

@@ -31,7 +31,7 @@ CREATE TABLE fact (
 
 -- All counters, each by the bucket in which it was counted. kind and key:
 --   counter      units_seen, units_applied, units_read_only, units_rolled_back, units_in_doubt, statements_seen,
---                rows_unproved
+--                rows_unproved, rows_settled, rows_repaired, statements_ambiguous_resolved
 --   class        match, divergent, consequence, ambiguous, volatile, waived, refused, not-compared: statements
 --   reason       CLASS/REASON of those that are not a plain match
 --   note         incomplete, bytewise, digest-only: matches that were compared only so far

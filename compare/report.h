@@ -57,6 +57,8 @@ struct Report {
   int64_t started_us = 0, ended_us = 0;  // first and last tick of the soak; 0: none
   double seconds = 0, clean_seconds = 0;
   std::map<std::string, uint64_t> units;  // keys as in the JSON report
+  // Settling: unproved (now: perhaps not as on the primary), settled (found equal since), repaired.
+  std::map<std::string, uint64_t> rows;
   // Keys as in the JSON report, and unaccounted: seen, and in no class.
   std::map<std::string, uint64_t> statements;
   // Matches that were compared only so far: incomplete (rows past the capture limit could not be),

@@ -101,10 +101,14 @@ class Loader {
       const uint64_t n = CountOf(tallies_["counter"], name);
       if (name.starts_with("statements_")) {
         report_.statements[std::string(name.substr(11))] = n;
+      } else if (name.starts_with("rows_")) {
+        report_.rows[std::string(name.substr(5))] = n;
       } else {
-        report_.units[std::string(name.starts_with("units_") ? name.substr(6) : name)] = n;
+        report_.units[std::string(name.substr(6))] = n;
       }
     }
+    uint64_t& unproved = report_.rows["unproved"];
+    unproved -= std::min(unproved, report_.rows["settled"]);
     uint64_t compared = 0;
     for (size_t i = 0; i < kClasses; ++i) {
       const auto cls = static_cast<Class>(i);

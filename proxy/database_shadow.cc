@@ -77,6 +77,11 @@ absl::Status DatabaseShadow::Start(Hooks hooks) {
                       protocol::MessageOf(catalog.status())));
     return catalog;
   };
+  if (primary_ != nullptr) {
+    applier.read_primary = [this](const shadow::RowSelection& selection) {
+      return primary_->ReadRows(selection);
+    };
+  }
   applier.on_first_connect = [this](bool first_start) { OnFirstConnect(first_start); };
   if (!options_.neighbour_conninfo.empty()) {
     applier.give_up = [this, given_up = std::move(hooks.given_up)](const absl::Status& why) {

@@ -254,6 +254,8 @@ absl::Status Validate(const ServeOptions& options) {
       {"--shadow-connections", static_cast<uint64_t>(options.shadow_connections), 1, 1000, false},
       {"--shadow-databases", options.shadow_databases, 1, 1000, false},
       {"--window", options.window, 1, 10'000, false},
+      {"--settle-reads", options.settle_reads, 0, 10'000'000, false},
+      {"--settle-table-rows", options.settle_table_rows, 0, 1'000'000'000'000, false},
       {"--ring-size", options.ring_size, 1 << 20, 64ull << 30, true},
       {"--capture-rows", options.capture_rows, 0, 1ull << 30, true},
       {"--capture-frame", options.capture_frame, 64 << 10, 1ull << 30, true},

@@ -74,6 +74,8 @@ struct ServeOptions {
   std::string shadow_role_map;   // file, see role_map.h; empty: none
   size_t window = 64;            // units in flight
   absl::Duration time_tolerance = absl::Seconds(1);
+  uint64_t settle_reads = 2000;            // rows a second read again on the primary; 0: none
+  uint64_t settle_table_rows = 1'000'000;  // larger tables are not read whole
   bool start_check = true;
   absl::Duration start_check_timeout = absl::Minutes(10);
 

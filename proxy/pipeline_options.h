@@ -10,6 +10,7 @@
 #include "proxy/url.h"
 #include "shadow/plan.h"
 #include "shadow/roles.h"
+#include "shadow/settling.h"
 
 namespace pgparity::proxy {
 
@@ -27,6 +28,7 @@ struct ShadowPipelineOptions {
   uint64_t capture_frame = 64 << 20;                               // bytes
   uint64_t journal_segment = 64 << 20, journal_keep = 8ull << 30;  // bytes
   absl::Duration time_tolerance = absl::Seconds(1);
+  shadow::SettlingOptions settling;
   bool start_check = true;
   absl::Duration start_check_timeout = absl::Minutes(10);
   absl::Duration connect_timeout = absl::Seconds(10);

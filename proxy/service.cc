@@ -127,6 +127,8 @@ ShadowPipelineOptions Service::PipelineOptions() const {
   pipeline.journal_segment = options_.journal_segment;
   pipeline.journal_keep = options_.journal_keep;
   pipeline.time_tolerance = options_.time_tolerance;
+  pipeline.settling.rows_per_second = options_.settle_reads;
+  pipeline.settling.max_table_rows = options_.settle_table_rows;
   pipeline.start_check = options_.start_check;
   pipeline.start_check_timeout = options_.start_check_timeout;
   pipeline.connect_timeout = options_.connect_timeout;

@@ -112,6 +112,8 @@ DatabaseShadowOptions ShadowDatabases::OptionsOf(const std::string& database,
   applier.planner.capture_bytes = options_.capture_rows;
   applier.judge.time_tolerance_us = absl::ToInt64Microseconds(options_.time_tolerance);
   if (several) applier.judge.database = database;
+  applier.settling = options_.settling;
+  applier.settling.time_tolerance_us = applier.judge.time_tolerance_us;
   applier.events_reported_to = events_reported_to_;
   return options;
 }

@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
+// How long a drain waits for rows to be settled.
+constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
 // How often progress is saved that only other databases' units have made.
@@ -75,6 +77,17 @@ absl::Status Applier::Start() {
   sequencer_ = std::make_unique<Sequencer>(reader_.get(), std::move(events));
   readers_ = std::make_unique<ReaderPool>(
       options_.snapshot_lanes, [this] { return store_->OpenSnapshotLane(); }, [this] { Wake(); });
+  Settling::Hooks settling;
+  settling.read_primary = hooks_.read_primary;
+  settling.now = hooks_.now;
+  settling.wake = [this] { Wake(); };
+  settling.warning = hooks_.log_warning;
+  settling.before_write = [this] { readers_->Quiesce(); };
+  settling.divergent = [this](const RowAccess& row, const compare::Comparison& difference) {
+    judge_.RowDiffers(row, difference);
+  };
+  settling_ = std::make_unique<Settling>(options_.settling, std::move(settling), judge_.suspects(),
+                                         &judge_.overlaps(), log_);
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "applier");
   return absl::OkStatus();
@@ -85,6 +98,7 @@ void Applier::Stop() {
   stop_ = true;
   Wake();
   thread_.join();
+  settling_.reset();
   readers_.reset();
 }
 
@@ -110,6 +124,12 @@ absl::Status Applier::WaitFor(Position end, absl::Duration timeout) {
           StrCat("the shadow is still behind by ", published_.lag_units, " units",
                  published_.trouble.empty() ? "" : ": ", published_.trouble));
     }
+  }
+  // Rows that are written all the time cannot be settled, and are no reason not to end.
+  const auto patience =
+      std::min(deadline, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kSettle));
+  while (!settling_idle_ && !stop_ &&
+         changed_.wait_until(mutex_.native(), patience) != std::cv_status::timeout) {
   }
   return absl::OkStatus();
 }
@@ -249,7 +269,7 @@ bool Applier::GaveUp(const absl::Status& why) {
 // Nothing is left to do before more is journalled.
 bool Applier::Quiet() const {
   return sequencer_->waiting() == 0 && settlements_.empty() && reads_out_.empty() &&
-         handed_on_.position == saved_.position;
+         handed_on_.position == saved_.position && settling_->idle();
 }
 
 void Applier::SettleUpTo(Stamp handed_on) {
@@ -328,9 +348,13 @@ void Applier::PublishStatus(std::optional<Position> settled_to) {
   status.state = !connected_ ? ApplierState::degraded
                  : behind    ? ApplierState::catching_up
                              : ApplierState::shadowing;
+  const bool idle = settling_->idle();
   MutexLock lock(&mutex_);
   published_ = std::move(status);
-  if (settled_to.has_value()) settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
+  if (settled_to.has_value()) {
+    settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
+    settling_idle_ = idle;
+  }
   changed_.notify_all();
 }
 

@@ -20,6 +20,7 @@
 #include "shadow/plan.h"
 #include "shadow/reader_pool.h"
 #include "shadow/sequencer.h"
+#include "shadow/settling.h"
 #include "shadow/store.h"
 
 namespace pgparity::shadow {
@@ -34,7 +35,8 @@ struct ApplierOptions {
   JudgeOptions judge;
   // Of several appliers on one journal, the one that tells of its events and of the soak.
   bool main = true;
-  Position first = 0;               // where a stream without progress begins
+  Position first = 0;  // where a stream without progress begins
+  SettlingOptions settling;
   Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
 };
@@ -60,6 +62,9 @@ struct ApplierHooks {
   // A newer catalog of the primary; NotFound where there never will be one (no credentials),
   // another error where it is worth asking again.
   std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
+  // Rows of the primary, for settling; called on a thread of the applier's. Empty: none can be
+  // read.
+  Settling::ReadPrimary read_primary;
   // Called once, on the first connection to the shadow, before anything is applied.
   std::function<void(bool first_start)> on_first_connect;
   std::function<void(std::string_view line)> log_info, log_warning;
@@ -85,7 +90,8 @@ class Applier {
   // There may be something new in the journal or among the read results.
   void Wake();
   ApplierStatus status() const;
-  // Waits until everything journalled before `end` has been applied, compared and settled.
+  // Waits until everything journalled before `end` has been applied and compared, and, for a while,
+  // until suspect rows have been settled.
   absl::Status WaitFor(Position end, absl::Duration timeout);
 
  private:
@@ -105,6 +111,7 @@ class Applier {
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
+  absl::Status SettleSome();
   absl::Status RunAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);
@@ -138,6 +145,8 @@ class Applier {
   Planner planner_;
   Judge judge_;
   std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<Settling> settling_;
+  uint64_t turn_ = 0;  // of the newest plan
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold
@@ -164,6 +173,7 @@ class Applier {
   // Everything before it is applied, compared and settled; nothing is known before the first
   // connection.
   std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
+  bool settling_idle_ ABSL_GUARDED_BY(mutex_) = true;  // as of settled_to_
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

@@ -98,6 +98,7 @@ absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {
   Plan plan = planner_.Make(std::make_shared<const Unit>(std::move(unit)), ref, *primary_catalog_,
                             *store_->catalog());
   if (!ref.parts.empty()) plan.unit->lane = PlannedUnit::Lane::parts;
+  plan.turn = ++turn_;
   return plan;
 }
 
@@ -105,6 +106,7 @@ absl::StatusOr<bool> Applier::Round() {
   bool moved = false;
   if (absl::Now() >= catalog_again_) ReloadCatalogs();
   TakeReadResults();
+  if (absl::Status status = SettleSome(); !status.ok()) return status;
   for (int taken = 0; taken < kRound && window_.size() < options_.window && !stop_; ++taken) {
     absl::StatusOr<std::optional<Plan>> plan = NextPlan();
     if (!plan.ok()) return plan.status();
@@ -118,6 +120,15 @@ absl::StatusOr<bool> Applier::Round() {
     return status;
   }
   return true;
+}
+
+absl::Status Applier::SettleSome() {
+  settling_->Ask(*primary_catalog_);
+  if (!settling_->Ripe(*sequencer_)) return absl::OkStatus();
+  if (absl::Status status = DrainWindow(); !status.ok()) return status;
+  // What failed in the window comes first.
+  if (!again_.empty()) return absl::OkStatus();
+  return settling_->Judge(store_, *primary_catalog_, turn_);
 }
 
 void Applier::Done(const Plan& plan) {
@@ -201,9 +212,10 @@ absl::StatusOr<UnitOutcome> Applier::RunEachPart(const Plan& plan) {
       store_->AbandonParts();
       return statements.status();
     }
-    const Plan part = planner_.Make(
+    Plan part = planner_.Make(
         std::make_shared<const Unit>(Unit{plan.unit->unit->header, *std::move(statements)}), ref,
         *primary_catalog_, *store_->catalog());
+    part.turn = plan.turn;
     judge_.Planned(part);
     plan.unit->changes_settings = plan.unit->changes_settings || part.unit->changes_settings;
     for (PlannedStatement& step : part.unit->statements)

@@ -86,6 +86,8 @@ class Catalog : public protocol::TypeResolver {
   // `schema` empty: along `search_path`, in which "$user" stands for `user`.
   const CatalogTable* FindTable(std::string_view schema, std::string_view name,
                                 const std::vector<std::string>& search_path) const;
+  // By CatalogTable::QualifiedName().
+  const CatalogTable* FindQualified(std::string_view name) const;
   const std::vector<CatalogTable>& tables() const { return tables_; }
   // Tables with a foreign key to that one.
   std::vector<const CatalogTable*> FindReferencing(uint32_t oid) const;
@@ -112,6 +114,7 @@ class Catalog : public protocol::TypeResolver {
   absl::flat_hash_map<uint32_t, size_t> by_oid_;
   absl::flat_hash_map<std::string, size_t>
       by_name_;  // "schema.name", unquoted, with a zero byte for the dot
+  absl::flat_hash_map<std::string, size_t> by_qualified_;
   absl::flat_hash_map<uint32_t, std::vector<size_t>> referencing_;
   absl::flat_hash_map<std::string, std::string> sequences_;  // likewise -> qualified and quoted
   absl::flat_hash_map<std::string, char>

@@ -12,8 +12,7 @@
 #include "shadow/overlap.h"
 #include "shadow/plan.h"
 #include "shadow/store.h"
-#include "shadow/taint.h"
-#include "shadow/unproved.h"
+#include "shadow/suspect_rows.h"
 
 namespace pgparity::shadow {
 
@@ -27,7 +26,13 @@ struct JudgeOptions {
 // Belongs to the applier's thread.
 class Judge {
  public:
-  Judge(JudgeOptions options, compare::ParityLog* log) : options_(options), log_(log) {}
+  Judge(JudgeOptions options, compare::ParityLog* log);
+
+  // What settling works on.
+  SuspectRows* suspects() { return &suspects_; }
+  const OverlapIndex& overlaps() const { return overlaps_; }
+  // A row that is not suspect was found to differ.
+  void RowDiffers(const RowAccess& row, const compare::Comparison& comparison);
 
   // A unit was taken out of the sequence: its writes are known from here on.
   void Planned(const Plan& plan);
@@ -68,7 +73,7 @@ class Judge {
     uint64_t shadow_us;
     Interval interval;
     std::vector<RowAccess> touched;
-    std::vector<std::string> tables;  // of `touched`, each once
+    std::vector<RowAccess> affected;  // what it wrote on either side
   };
 
   void CountUnit(const Plan& plan);
@@ -95,8 +100,7 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
-  UnprovedRows unproved_;
-  Taint taint_;
+  SuspectRows suspects_;
   std::deque<Mismatch> mismatches_;
   std::string cause_;  // of the consequence being recorded
 };

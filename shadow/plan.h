@@ -36,6 +36,7 @@ struct Plan {
   std::vector<StatementVerdict> verdicts;  // one a statement of the unit
   std::vector<RowAccess> writes;           // of the whole unit
   bool read_only = false;
+  uint64_t turn = 0;  // its place in the order, counted from 1 by the applier
 };
 
 struct PlannerOptions {

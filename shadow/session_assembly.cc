@@ -122,7 +122,7 @@ void SessionAssembly::ElidedRows(const protocol::RowDigest& digest) {
 
 void SessionAssembly::TokenSent(Stamp) {}
 
-void SessionAssembly::TokenSeen(const Token& token, Stamp) {
+void SessionAssembly::TokenSeen(const LsnToken& token, Stamp) {
   if (mode_ == Mode::following) unit_.token = token;
 }
 

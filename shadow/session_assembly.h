@@ -39,7 +39,7 @@ class SessionAssembly final : public protocol::TrackerEvents {
   void ServerBytes(std::string_view bytes, Stamp stamp);
   void ElidedRows(const protocol::RowDigest& digest);
   void TokenSent(Stamp stamp);
-  void TokenSeen(const Token& token, Stamp stamp);
+  void TokenSeen(const LsnToken& token, Stamp stamp);
   void Lost(std::string_view reason);
   void Resynchronised();
   // The session is over; nothing is called after it.

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "shadow/catalog.h"
 #include "shadow/rewrite.h"
+#include "shadow/row_selection.h"
 #include "shadow/sequencer.h"
 #include "shadow/unit.h"
 
@@ -117,12 +118,6 @@ class SnapshotLane {
   virtual void End() = 0;
 };
 
-// One row by its key, for settling and repair.
-struct RowKey {
-  std::string table;                                         // qualified and quoted
-  std::vector<std::pair<std::string, std::string>> columns;  // quoted name, text value
-};
-
 class Store {
  public:
   virtual ~Store() = default;
@@ -156,13 +151,12 @@ class Store {
 
   virtual absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() = 0;
 
-  // The rows of these keys as text, one observation of all columns a key; for settling.
-  virtual absl::StatusOr<std::vector<compare::Observation>> ReadRows(
-      const std::vector<RowKey>& keys) = 0;
-  // Makes the row of `key` what `columns` say, or deletes it where they are empty.
-  virtual absl::Status WriteRow(
-      const RowKey& key,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) = 0;
+  // Settling, with nothing in flight: the rows as text under RowTextSettings(), as of what has been
+  // applied. An error of the server's is an observation.
+  virtual absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection) = 0;
+  // Makes these rows what they say, all or none; no trigger or foreign key of the shadow acts on it
+  // where the store's role may keep them from it. Aborted: refused.
+  virtual absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) = 0;
 
   // The role of RoleMap can act neither as another one nor on the server, whatever the code is.
   virtual bool Confined(size_t /*role*/) const { return true; }

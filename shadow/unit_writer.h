@@ -30,7 +30,7 @@ struct OpenUnit {
   bool failed = false;          // a statement of it failed, and was not rolled back to a savepoint
   bool unclear_rollback = false;  // the tag ROLLBACK of a statement whose text is not known
   bool read_only = true;
-  std::optional<Token> token;
+  std::optional<LsnToken> token;
   std::string broken;  // gap reason: it cannot be journalled as a unit
 
   bool open() const { return settings != nullptr; }

@@ -183,6 +183,15 @@ void AddShadowing(CLI::App* app, ServeOptions* o) {
   group(AddCount(
       app, "--window", [o](int64_t n) { o->window = static_cast<size_t>(n); },
       static_cast<int64_t>(o->window), "Units of work in flight to the shadow"));
+  group(AddCount(
+      app, "--settle-reads", [o](int64_t n) { o->settle_reads = static_cast<uint64_t>(n); },
+      static_cast<int64_t>(o->settle_reads),
+      "Rows a second read again on the primary, to settle what concurrency left open; 0: none"));
+  group(AddCount(
+      app, "--settle-table-rows",
+      [o](int64_t n) { o->settle_table_rows = static_cast<uint64_t>(n); },
+      static_cast<int64_t>(o->settle_table_rows),
+      "Tables with more rows are not read whole for it"));
   group(AddDuration(app, "--time-tolerance", &o->time_tolerance,
                     "How far the two may differ in now() and the like"));
   group(AddSwitch(app, "--start-check", &o->start_check,

@@ -33,6 +33,27 @@ absl::StatusOr<std::shared_ptr<const Catalog>> OwnConnection::LoadNow() {
   return catalog;
 }
 
+absl::StatusOr<compare::Observation> OwnConnection::ReadRows(const RowSelection& selection) {
+  MutexLock lock(&mutex_);
+  if (turn_ == nullptr) return ReadRowsNow(selection);
+  MutexLock turn(turn_);
+  auto rows = ReadRowsNow(selection);
+  lane_.reset();
+  return rows;
+}
+
+absl::StatusOr<compare::Observation> OwnConnection::ReadRowsNow(const RowSelection& selection) {
+  if (in_snapshot_) return absl::UnavailableError("the tables are being counted");
+  if (absl::Status status = EnsureConnected(); !status.ok()) return status;
+  if (absl::Status status = lane_->ApplySettings(RowTextSettings()); !status.ok()) {
+    lane_.reset();
+    return status;
+  }
+  auto rows = lane_->Run(SelectRows(selection), CaptureLimits{UINT64_MAX, UINT64_MAX});
+  if (!rows.ok()) lane_.reset();
+  return rows;
+}
+
 absl::StatusOr<std::string> OwnConnection::Database() {
   MutexLock lock(&mutex_);
   if (absl::Status status = EnsureConnected(); !status.ok()) return status;

@@ -37,11 +37,8 @@ class PostgresStore : public Store {
   void AbandonParts() override;
   absl::Status SaveProgress(const Progress& progress) override;
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override;
-  absl::StatusOr<std::vector<compare::Observation>> ReadRows(
-      const std::vector<RowKey>& keys) override;
-  absl::Status WriteRow(
-      const RowKey& key,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) override;
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection) override;
+  absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) override;
   bool Confined(size_t role) const override;
   std::shared_ptr<const Catalog> catalog() const override { return catalog_; }
   absl::Status ReloadCatalog() override;
@@ -72,6 +69,7 @@ class PostgresStore : public Store {
   absl::Status SendStatement(const PlannedStatement& planned, size_t i,
                              std::optional<size_t>* role);
   absl::StatusOr<compare::Observation> RunOutside(const PlannedStatement& planned);
+  absl::Status CheckCodeOf(const std::vector<ShadowStatement>& statements) const;
   absl::StatusOr<std::string> LookForEscape(const PlannedUnit& unit);
   absl::StatusOr<UnitOutcome> Undo(std::string escaped);
   absl::Status SendUnit(const PlannedUnit& unit);

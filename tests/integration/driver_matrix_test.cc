@@ -50,7 +50,9 @@ class TlsServers {
   TlsServers() {
     const passwd* entry = geteuid() == 0 ? getpwnam("postgres") : nullptr;
     for (const std::string& path : {server_.key, server_.certificate}) {
-      if (entry != nullptr) EXPECT_EQ(chown(path.c_str(), entry->pw_uid, entry->pw_gid), 0);
+      if (entry != nullptr) {
+        EXPECT_EQ(chown(path.c_str(), entry->pw_uid, entry->pw_gid), 0);
+      }
     }
     chmod(ca_.certificate().c_str(), 0644);
     primary_ = std::make_unique<PostgresCluster>(

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <memory>
 
 #include "tests/integration/environment.h"
@@ -41,8 +42,12 @@ TEST(PgbouncerInFront, SessionModeHandsASessionOnWithAReset) {
     ASSERT_TRUE(client.ok()) << client.error();
     // Nothing of the client before is left.
     EXPECT_EQ(client.Query("SELECT v FROM t WHERE v = 'nobody'").rows.size(), 0u);
-    if (i % 3 == 0) EXPECT_TRUE(client.Query("SET search_path = one").ok);
-    if (i % 3 == 1) EXPECT_TRUE(client.Query("SET search_path = two, public").ok);
+    if (i % 3 == 0) {
+      EXPECT_TRUE(client.Query("SET search_path = one").ok);
+    }
+    if (i % 3 == 1) {
+      EXPECT_TRUE(client.Query("SET search_path = two, public").ok);
+    }
     EXPECT_TRUE(client.Query("SET TimeZone = 'Asia/Kolkata'").ok);
     EXPECT_TRUE(
         client.Prepare("p", "INSERT INTO t (id, v, at) VALUES ($1, $2, '2024-01-01 12:00')").ok);
@@ -85,8 +90,12 @@ TEST(PgbouncerInFront, TransactionModeMixesClientsInOneSession) {
     EXPECT_TRUE(client.Query(i % 5 == 0 ? "ROLLBACK" : "COMMIT").ok);
     EXPECT_TRUE(other.Query("SELECT id, at FROM t ORDER BY id").ok);
     // A setting that pgbouncer does not know stays with the session, whoever comes next.
-    if (i % 10 == 3) EXPECT_TRUE(client.Query("SET search_path = two, public").ok);
-    if (i % 10 == 7) EXPECT_TRUE(client.Query("RESET search_path").ok);
+    if (i % 10 == 3) {
+      EXPECT_TRUE(client.Query("SET search_path = two, public").ok);
+    }
+    if (i % 10 == 7) {
+      EXPECT_TRUE(client.Query("RESET search_path").ok);
+    }
     EXPECT_TRUE(client.Query("INSERT INTO public.t (v, at) VALUES ($1, now())", {Number(i)}).ok);
   }
   ExpectClean(proxy, pair);
@@ -121,6 +130,75 @@ TEST(PgbouncerBehind, TransactionModeMovesBackendsUnderTheProxy) {
   }
   ExpectClean(proxy, pair);
 }
+
+const std::string password = PostgresCluster::LoginPassword();
+
+std::string Verifier() {
+  return LibpqClient(PrimaryCluster().Url("postgres"))
+      .Query("SELECT rolpassword FROM pg_authid WHERE rolname = 'scram_user'")
+      .Scalar();
+}
+
+class PgbouncerAuth : public ::testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override { pair_.Seed(schema); }
+  // Serves with --auth of the test's parameter.
+  ProxyOptions Options(const std::string& primary_url, std::vector<std::string> arguments = {}) {
+    arguments.insert(arguments.end(), {"--auth", GetParam()});
+    if (GetParam() == "scram") {
+      std::ofstream(dir_.Path("users")) << "\"scram_user\" \"" << Verifier() << "\"\n";
+      arguments.insert(arguments.end(), {"--auth-file", dir_.Path("users")});
+    }
+    ProxyOptions options = ProxyFor(pair_, std::move(arguments));
+    options.primary_url = primary_url;
+    return options;
+  }
+  void ExpectWork(const std::string& url) {
+    LibpqClient client(url);
+    ASSERT_TRUE(client.ok()) << client.error();
+    EXPECT_EQ(client.Query("SELECT current_user").Scalar(), "scram_user");
+    for (int i = 0; i < 12; ++i) {
+      EXPECT_TRUE(client.Query("INSERT INTO t (v) VALUES ($1)", {Number(i)}).ok);
+      EXPECT_TRUE(client.Query("SELECT v FROM t ORDER BY id").ok);
+    }
+  }
+
+  DatabasePair pair_{"bounced"};
+  TempDir dir_;
+};
+
+TEST_P(PgbouncerAuth, InFrontItLogsIn) {
+  ProxyProcess proxy(Options(PrimaryCluster().Url(pair_.name(), "scram_user", password)));
+  ASSERT_TRUE(proxy.started()) << proxy.Log();
+  for (const char* tls : {"disable", "require"}) {
+    SCOPED_TRACE(tls);
+    Pgbouncer pgbouncer({.server_port = proxy.port(),
+                         .settings = {{"server_tls_sslmode", tls}},
+                         .users = {{"scram_user", password}}});
+    ExpectWork(pgbouncer.Url(pair_.name(), "scram_user"));
+    Pgbouncer wrong({.server_port = proxy.port(),
+                     .settings = {{"server_tls_sslmode", tls}},
+                     .users = {{"scram_user", "wrong"}}});
+    EXPECT_FALSE(LibpqClient(wrong.Url(pair_.name(), "scram_user")).ok());
+  }
+  ExpectClean(proxy, pair_);
+}
+
+// It holds the primary's own verifier, as does --auth-file.
+TEST_P(PgbouncerAuth, BehindItIsLoggedInTo) {
+  Pgbouncer pgbouncer({.server_port = PrimaryCluster().port(),
+                       .pool_mode = "transaction",
+                       .settings = {{"auth_type", "scram-sha-256"}},
+                       .users = {{"scram_user", Verifier()}}});
+  ProxyProcess proxy(Options(pgbouncer.Url(pair_.name(), "scram_user", password)));
+  ASSERT_TRUE(proxy.started()) << proxy.Log();
+  ExpectWork(proxy.Url(pair_.name(), "scram_user", password));
+  EXPECT_FALSE(LibpqClient(proxy.Url(pair_.name(), "scram_user", "wrong")).ok());
+  ExpectClean(proxy, pair_);
+}
+
+INSTANTIATE_TEST_SUITE_P(Each, PgbouncerAuth, ::testing::Values("pass", "url", "scram"),
+                         [](const auto& test) { return test.param; });
 
 }  // namespace
 }  // namespace pgparity::support

@@ -29,7 +29,11 @@ Pgbouncer::Pgbouncer(const Options& options) : port_(FreePort()) {
   config << "[databases]\n* = host=127.0.0.1 port=" << options.server_port << "\n[pgbouncer]\n";
   for (const auto& [name, value] : settings) config << name << " = " << value << "\n";
   config.close();
-  std::ofstream(dir_.Path("users")) << "\"postgres\" \"\"\n\"plain_user\" \"\"\n";
+  std::map<std::string, std::string> users = {{"postgres", ""}, {"plain_user", ""}};
+  for (const auto& [user, secret] : options.users) users[user] = secret;
+  std::ofstream list(dir_.Path("users"));
+  for (const auto& [user, secret] : users) list << "\"" << user << "\" \"" << secret << "\"\n";
+  list.close();
   std::ofstream(dir_.Path("log")).close();
   // It refuses to run as root.
   if (const passwd* entry = getpwnam("postgres"); geteuid() == 0 && entry != nullptr) {
@@ -44,7 +48,7 @@ Pgbouncer::Pgbouncer(const Options& options) : port_(FreePort()) {
   child.output_path = dir_.Path("log");
   process_ = ChildProcess(child);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (PQping(Url("postgres").c_str()) != PQPING_OK) {
+  while (PQping(PostgresCluster::UrlAt(port_, "postgres").c_str()) != PQPING_OK) {
     if (process_.Running() && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       continue;
@@ -54,8 +58,9 @@ Pgbouncer::Pgbouncer(const Options& options) : port_(FreePort()) {
   }
 }
 
-std::string Pgbouncer::Url(const std::string& database, const std::string& user) const {
-  return PostgresCluster::UrlAt(port_, database, user);
+std::string Pgbouncer::Url(const std::string& database, const std::string& user,
+                           const std::string& password) const {
+  return PostgresCluster::UrlAt(port_, database, user, password);
 }
 
 std::string Pgbouncer::Log() const { return ReadFile(dir_.Path("log")); }

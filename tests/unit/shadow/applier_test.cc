@@ -124,12 +124,10 @@ class FakeStore : public Store {
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override {
     return std::unique_ptr<SnapshotLane>(new FakeSnapshotLane(server_));
   }
-  absl::StatusOr<std::vector<compare::Observation>> ReadRows(const std::vector<RowKey>&) override {
-    return std::vector<compare::Observation>();
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection&) override {
+    return compare::Observation();
   }
-  absl::Status WriteRow(
-      const RowKey&,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>&) override {
+  absl::Status WriteRows(const RowSelection&, const std::vector<RowWrite>&) override {
     return absl::OkStatus();
   }
   std::shared_ptr<const Catalog> catalog() const override { return Catalog::Empty(); }
