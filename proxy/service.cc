@@ -360,15 +360,16 @@ void Service::AddDatabases(boost::json::object* status) const {
   boost::json::array databases, passed;
   for (const DatabaseStatus& one : pipeline_->databases().databases()) {
     const std::string_view state = shadow::StateName(one.applier.state);
-    databases.push_back({{"database", one.database},
+    databases.push_back({{"database", compare::EscapeControl(one.database)},
                          {"state", boost::json::string_view(state.data(), state.size())},
                          {"lag_units", one.applier.lag_units},
                          {"lag_seconds", one.applier.lag_seconds},
                          {"applied_units", one.applier.applied},
-                         {"trouble", one.applier.trouble}});
+                         {"trouble", compare::EscapeControl(one.applier.trouble)}});
   }
   for (const PassedThrough& one : pipeline_->databases().passed_through())
-    passed.push_back({{"database", one.database}, {"sessions", one.sessions}});
+    passed.push_back(
+        {{"database", compare::EscapeControl(one.database)}, {"sessions", one.sessions}});
   (*status)["databases"] = std::move(databases);
   (*status)["not_shadowed"] = std::move(passed);
 }
@@ -383,7 +384,7 @@ std::string Service::StatusJson() const {
   status["lag_units"] = shadow.lag_units;
   status["lag_seconds"] = shadow.lag_seconds;
   status["applied_units"] = shadow.applied;
-  status["trouble"] = shadow.trouble;
+  status["trouble"] = compare::EscapeControl(shadow.trouble);
   status["primary_reachable"] = forwarder_->primary_reachable();
   status["sessions"] = forward.sessions_open;
   status["sessions_total"] = forward.sessions;

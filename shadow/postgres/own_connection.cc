@@ -1,5 +1,7 @@
 #include "shadow/postgres/own_connection.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "protocol/text.h"
 
@@ -65,9 +67,13 @@ absl::StatusOr<std::string> OwnConnection::Database() {
 absl::StatusOr<bool> OwnConnection::HasDatabase(const std::string& name) {
   MutexLock lock(&mutex_);
   if (absl::Status status = EnsureConnected(); !status.ok()) return status;
-  auto rows = lane_->Query("SELECT datname FROM pg_catalog.pg_database WHERE datname = $1", {name});
+  // Names are bytes of any encoding.
+  if (auto set = lane_->Run("SET client_encoding = 'SQL_ASCII'"); !set.ok()) return set.status();
+  auto rows = lane_->Query("SELECT datname FROM pg_catalog.pg_database");
+  lane_.reset();
   if (!rows.ok()) return rows.status();
-  return !rows->empty();
+  return std::any_of(rows->begin(), rows->end(),
+                     [&name](const auto& row) { return row.front() == name; });
 }
 
 absl::StatusOr<std::vector<std::string>> OwnConnection::Databases() {

@@ -43,12 +43,13 @@ bool WaitForStatus(ProxyProcess& proxy, const std::string& text) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (std::chrono::steady_clock::now() < deadline) {
     if (proxy.Ctl({"status"}).out.find(text) != std::string::npos) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return false;
 }
 
 TEST(DatabaseNames, MayHoldAnything) {
-  DatabasePair main("we\"ird 'main' \\ %20 =x é✓ {database}"), other("k'o\"m\\i% sch=\tß {{x}}");
+  DatabasePair main("we\"ird 'main' \\ %20 =x é✓"), other("k'o\"m\\i% sch=\tß {database}");
   // As long as names may be.
   DatabasePair longest(std::string(60, 'L'));
   for (const DatabasePair* pair : {&main, &other, &longest}) pair->Seed(schema);
@@ -93,7 +94,8 @@ TEST(DatabaseNames, OfNoEncodingAreCounted) {
       LibpqClient client(proxy.Url(name));
       EXPECT_TRUE(client.Query("CREATE TABLE t (i int)").ok) << client.error();
     }
-    EXPECT_TRUE(WaitForStatus(proxy, "stopped"));
+    EXPECT_TRUE(WaitForStatus(proxy, "\"database\":\"raw\\\\xFF\\\\xC3\",\"state\":\"stopped\""))
+        << proxy.Ctl({"status"}).out;
     EXPECT_TRUE(LibpqClient(proxy.Url(name)).Query("INSERT INTO t VALUES (1)").ok);
     EXPECT_TRUE(proxy.Drain());
     const ReportJson report = proxy.Report();

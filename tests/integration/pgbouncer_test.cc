@@ -96,7 +96,7 @@ TEST(PgbouncerInFront, TransactionModeMixesClientsInOneSession) {
     if (i % 10 == 7) {
       EXPECT_TRUE(client.Query("RESET search_path").ok);
     }
-    EXPECT_TRUE(client.Query("INSERT INTO public.t (v, at) VALUES ($1, now())", {Number(i)}).ok);
+    EXPECT_TRUE(client.Query("INSERT INTO public.t (v, at) VALUES ($1, '2024-03-03 03:30')", {Number(i)}).ok);
   }
   ExpectClean(proxy, pair);
   EXPECT_LE(proxy.StatusNumber("sessions_total").value_or(99), 2.0);
@@ -122,7 +122,7 @@ TEST(PgbouncerBehind, TransactionModeMovesBackendsUnderTheProxy) {
     LibpqClient& other = *clients[static_cast<size_t>((i + 1) % 4)];
     EXPECT_TRUE(client.Query("BEGIN").ok);
     EXPECT_TRUE(client.Query("SET LOCAL search_path = one").ok);
-    EXPECT_TRUE(client.Query("INSERT INTO t VALUES ($1, 'y', now())", {Number(i)}).ok);
+    EXPECT_TRUE(client.Query("INSERT INTO t VALUES ($1, 'y', '2024-03-03 03:30')", {Number(i)}).ok);
     // Ids that the primary made are pinned: our own connection reads the catalog behind pgbouncer.
     EXPECT_TRUE(other.Query("INSERT INTO t (v) VALUES ('x') RETURNING id").ok);
     EXPECT_TRUE(client.Query("COMMIT").ok);
