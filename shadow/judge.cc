@@ -71,6 +71,12 @@ Judge::Judge(JudgeOptions options, compare::ParityLog* log)
       suspects_([log](const Ambiguity&) { log->Add(Counter::ambiguous_resolved, 1); }) {}
 
 void Judge::Planned(const Plan& plan) {
+  UnitPlace held = PlaceOf(plan);
+  for (const Statement& statement : plan.unit->unit->statements)
+    held.interval.lo = std::min(held.interval.lo, statement.sent);
+  held.interval.hi = held.seen;
+  locks_.Note(held, plan.writes);
+  locks_.Note(held, plan.locks);
   if (plan.unit->finish == PlannedUnit::Finish::roll_back) return;
   Unproved(overlaps_.Note(PlaceOf(plan), plan.writes));
 }
@@ -311,7 +317,10 @@ void Judge::Decide(const Mismatch& mismatch) {
   place.interval = mismatch.interval;
   const bool by_key = std::all_of(mismatch.touched.begin(), mismatch.touched.end(),
                                   [](const RowAccess& row) { return row.key.has_value(); });
-  const bool overlapped = overlaps_.Overlapped(place, mismatch.touched, writes && by_key);
+  // Whoever held a row's lock hid it from SKIP LOCKED, even if nothing came of it.
+  const bool overlapped =
+      overlaps_.Overlapped(place, mismatch.touched, writes && by_key) ||
+      (analysis.skip_locked && locks_.Overlapped(place, mismatch.touched, false));
   if (overlapped || suspects_.Unproved(mismatch.touched, plan.turn)) {
     // What it wrote on the shadow may not be what it wrote on the primary.
     if (took_effect) Unproved(mismatch.affected);
@@ -358,6 +367,7 @@ void Judge::Settle(Stamp settled) {
   const Stamp oldest =
       mismatches_.empty() ? settled : std::min(settled, mismatches_.front().interval.lo);
   overlaps_.Forget(oldest > kHour ? oldest - kHour : 0);
+  locks_.Forget(oldest > kHour ? oldest - kHour : 0);
 }
 
 }  // namespace pgparity::shadow

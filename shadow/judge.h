@@ -92,6 +92,8 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
+  OverlapIndex
+      locks_;  // rows that units locked, whether they wrote them or not, and how they ended
   SuspectRows suspects_;
   std::deque<Mismatch> mismatches_;
   std::string cause_;  // of the consequence being recorded

@@ -314,6 +314,9 @@ Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
         planned.changes_settings || analysis.kind == StatementKind::set || analysis.sets_config;
     for (RowAccess& access : Writes(unit->statements[i], analysis, context))
       plan.writes.push_back(std::move(access));
+    if (analysis.kind != StatementKind::select_for_update) continue;
+    for (RowAccess& access : Touches(unit->statements[i], analysis, context))
+      plan.locks.push_back(std::move(access));
   }
   if (planned.changes_settings) {
     for (PlannedStatement& step : planned.statements) step.shadow.unprepared = true;

@@ -32,6 +32,7 @@ struct Plan {
   std::shared_ptr<PlannedUnit> unit;
   std::vector<StatementVerdict> verdicts;  // one a statement of the unit
   std::vector<RowAccess> writes;           // of the whole unit
+  std::vector<RowAccess> locks;            // rows that it locks without writing them
   bool read_only = false;
   uint64_t turn = 0;  // its place in the order, counted from 1 by the applier
 };
