@@ -22,10 +22,6 @@ constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
 
-bool NotAfter(const UnitRef& ref, const Progress& progress) {
-  return ref.key != progress.key ? ref.key < progress.key : ref.position <= progress.position;
-}
-
 }  // namespace
 
 std::string_view StateName(ApplierState state) {
@@ -166,8 +162,21 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
   UnitRef applied;
   applied.key = progress.key;
   applied.position = progress.position;
+  if (absl::Status status = CompleteOrder(&applied); !status.ok()) return status;
   return sequencer_->Start(std::max(progress.low, reader_->begin()), applied,
                            options_.events_reported_to);
+}
+
+// The progress has the key's time alone; the unit's record has the rest.
+absl::Status Applier::CompleteOrder(UnitRef* ref) {
+  if (ref->position < reader_->begin()) return absl::OkStatus();
+  const absl::StatusOr<Record> record = reader_->ReadAt(ref->position);
+  if (!record.ok()) return record.status();
+  const absl::StatusOr<UnitNumbers> numbers = DecodeUnitNumbers(record->header);
+  if (!numbers.ok()) return numbers.status();
+  ref->epoch = numbers->key.epoch;
+  ref->lsn = numbers->key.lsn;
+  return absl::OkStatus();
 }
 
 void Applier::Reconnected(const Progress& progress) {
@@ -176,8 +185,14 @@ void Applier::Reconnected(const Progress& progress) {
   for (Plan& plan : again_) unknown.push_back(std::move(plan));
   again_.clear();
   first_of_again_alone_ = false;
+  // In order: what stands before the newest that was applied was applied as well.
+  const auto newest = std::find_if(unknown.rbegin(), unknown.rend(), [&](const Plan& plan) {
+    return plan.unit->ref.position == progress.position;
+  });
+  size_t applied = static_cast<size_t>(unknown.rend() - newest);
   for (Plan& plan : unknown) {
-    if (NotAfter(plan.unit->ref, progress)) {
+    if (applied > 0) {
+      --applied;
       judge_.OutcomeUnknown(plan, "connection-lost");
       Done(plan);
     } else {
@@ -241,9 +256,10 @@ void Applier::Run() {
   (void)log_->Flush();
 }
 
-void Applier::SettleUpTo(Stamp handed_on) {
+void Applier::SettleDue() {
   Stamp settled = 0;
-  while (!settlements_.empty() && settlements_.front().published < handed_on) {
+  const Position low = sequencer_->low();
+  while (!settlements_.empty() && settlements_.front().read_to <= low) {
     settled = settlements_.front().settled;
     settlements_.pop_front();
   }
@@ -283,7 +299,7 @@ void Applier::Housekeeping(bool idle) {
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
-  if (settled_to.has_value()) hooks_.release(std::min(saved_.low, *settled_to));
+  if (settled_to.has_value()) hooks_.release(std::min({saved_.low, saved_.position, *settled_to}));
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);

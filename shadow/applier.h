@@ -40,7 +40,8 @@ struct ApplierOptions {
 
 // What the capture side has published: valid for whoever has read the journal to `journal_end`.
 struct LivePoint {
-  Stamp watermark = 0, settled = 0;
+  OrderKey watermark;
+  Stamp settled = 0;
   Position journal_end = 0;
 };
 
@@ -87,13 +88,15 @@ class Applier {
 
  private:
   struct Settlement {
-    Stamp settled, published;
+    Stamp settled;
+    Position read_to;  // of the journal, by then
   };
 
   void Run();
   absl::Status EnsureConnected();
   absl::Status FirstConnected(const Progress& progress);
   void Reconnected(const Progress& progress);
+  absl::Status CompleteOrder(UnitRef* ref);
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
@@ -110,8 +113,8 @@ class Applier {
   void ReloadCatalogs();
   void ReadFailed(const Plan& plan, const absl::Status& why);
   void Done(const Plan& plan);
-  // Every unit with a key below `handed_on` has been planned.
-  void SettleUpTo(Stamp handed_on);
+  // Decides what can be: units that began before some stamp are all planned.
+  void SettleDue();
   void Housekeeping(bool idle);
   absl::Status SaveIdleProgress();
   Position SettledPosition() const;

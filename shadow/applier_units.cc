@@ -30,7 +30,6 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
     return std::optional<Plan>(std::move(plan));
   }
   const LivePoint live = hooks_.live_point();
-  const Stamp now = hooks_.now();
   sequencer_->RaiseWatermark(live.watermark, live.settled, live.journal_end);
   absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
   if (absl::IsDataLoss(ref.status()) && sequencer_->SkipCorruption()) {
@@ -40,14 +39,14 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
     return std::optional<Plan>();
   }
   if (!ref.ok()) return ref.status();
-  if (settlements_.empty() || settlements_.back().published + kSettlementStep <= now) {
-    settlements_.push_back({sequencer_->settled(), now});
+  if (settlements_.empty() ||
+      settlements_.back().settled + kSettlementStep <= sequencer_->settled()) {
+    settlements_.push_back({sequencer_->settled(), sequencer_->read_to()});
   }
   if (!ref->has_value()) {
-    SettleUpTo(sequencer_->watermark());
+    SettleDue();
     return std::optional<Plan>();
   }
-  SettleUpTo((*ref)->key);
   const Position low = sequencer_->low();
   absl::StatusOr<Plan> made = MakePlan(**ref);
   if (!made.ok()) return made.status();
@@ -55,6 +54,7 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   plan.unit->low = low;
   handed_on_ = {plan.unit->ref.key, plan.unit->ref.position, low};
   judge_.Planned(plan);
+  SettleDue();
   return std::optional<Plan>(std::move(plan));
 }
 

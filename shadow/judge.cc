@@ -45,7 +45,7 @@ UnitPlace PlaceOf(const Plan& plan) {
   place.seen = place.interval.hi;
   for (const Statement& statement : unit.statements)
     place.seen = std::max(place.seen, statement.done);
-  place.exact = unit.header.token.has_value();
+  place.exact = unit.header.token.has_value() && !unit.header.late;
   place.epoch = unit.header.epoch;
   return place;
 }

@@ -201,7 +201,7 @@ class ApplierTest : public ::testing::Test {
     options.window = window;
     options.planner.database = "app";
     ApplierHooks hooks;
-    hooks.live_point = [end] { return LivePoint{1'000'000, 1'000'000, end}; };
+    hooks.live_point = [end] { return LivePoint{{0, 0, 1'000'000}, 1'000'000, end}; };
     hooks.now = [] { return Stamp{500'000}; };
     hooks.last_ordinal = [this] { return ordinal_; };
     hooks.release = [](Position) {};
