@@ -21,6 +21,7 @@ constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
 constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
+constexpr absl::Duration kAheadIdle = absl::Milliseconds(2);
 
 }  // namespace
 
@@ -187,15 +188,17 @@ void Applier::Reconnected(const Progress& progress) {
   first_of_again_alone_ = false;
   // In order: what stands before the newest that was applied was applied as well.
   const auto newest = std::find_if(unknown.rbegin(), unknown.rend(), [&](const Plan& plan) {
-    return plan.unit->ref.position == progress.position;
+    return plan.probe == nullptr && plan.unit->ref.position == progress.position;
   });
   size_t applied = static_cast<size_t>(unknown.rend() - newest);
   for (Plan& plan : unknown) {
+    if (plan.probe != nullptr) --plan.probe->pending;
     if (applied > 0) {
       --applied;
+      if (plan.probe != nullptr) continue;
       judge_.OutcomeUnknown(plan, "connection-lost");
       Done(plan);
-    } else {
+    } else if (plan.probe == nullptr) {
       again_.push_back(std::move(plan));
     }
   }
@@ -247,9 +250,14 @@ void Applier::Run() {
     // seen.
     if (idle && reads_out_.empty()) readers_->Quiesce();
     Housekeeping(idle);
-    if (idle) WaitForWork(kIdle);
+    if (idle) WaitForWork(ahead_.empty() ? kIdle : kAheadIdle);
   }
-  if (connected_) (void)DrainWindow();
+  // What was planned ahead goes without waiting now.
+  while (connected_ && !(ahead_.empty() && again_.empty() && window_.empty())) {
+    const absl::StatusOr<bool> round = Round();
+    connected_ = round.ok();
+    if (round.ok() && !*round) break;
+  }
   judge_.Settle(hooks_.now());
   TakeReadResults();
   (void)SaveIdleProgress();
@@ -268,7 +276,8 @@ void Applier::SettleDue() {
 }
 
 absl::Status Applier::SaveIdleProgress() {
-  const bool all_done = window_.empty() && again_.empty() && reads_out_.empty() && connected_;
+  const bool all_done =
+      window_.empty() && ahead_.empty() && again_.empty() && reads_out_.empty() && connected_;
   if (!all_done || handed_on_.position == saved_.position) return absl::OkStatus();
   const Progress progress = handed_on_;
   absl::Status status = store_->SaveProgress(progress);
@@ -280,6 +289,7 @@ Position Applier::SettledPosition() const {
   Position position = sequencer_->low();
   for (const Plan& plan : window_) position = std::min(position, plan.unit->ref.first());
   for (const Plan& plan : again_) position = std::min(position, plan.unit->ref.first());
+  for (const Plan& plan : ahead_) position = std::min(position, plan.unit->ref.first());
   if (!reads_out_.empty()) position = std::min(position, *reads_out_.begin());
   if (auto oldest = judge_.OldestUnsettled(); oldest.has_value())
     position = std::min(position, *oldest);
@@ -308,8 +318,9 @@ void Applier::Housekeeping(bool idle) {
 
 void Applier::PublishStatus(std::optional<Position> settled_to) {
   const LivePoint live = hooks_.live_point();
-  const bool drained = connected_ && window_.empty() && again_.empty() && reads_out_.empty() &&
-                       sequencer_->waiting() == 0 && sequencer_->read_to() >= live.journal_end;
+  const bool drained = connected_ && window_.empty() && ahead_.empty() && again_.empty() &&
+                       reads_out_.empty() && sequencer_->waiting() == 0 &&
+                       sequencer_->read_to() >= live.journal_end;
   ApplierStatus status;
   const uint64_t last = hooks_.last_ordinal();
   status.lag_units = drained || last < ordinal_done_ ? 0 : last - ordinal_done_;

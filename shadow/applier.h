@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "compare/mutex.h"
 #include "compare/parity_log.h"
+#include "shadow/cut_search.h"
 #include "shadow/judge.h"
 #include "shadow/plan.h"
 #include "shadow/reader_pool.h"
@@ -100,6 +101,10 @@ class Applier {
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
+  // Plans what is known of the order, as far ahead as the bounds allow.
+  absl::Status LookAhead();
+  bool MayGo(const Plan& plan) const;
+  absl::Status Probe(std::vector<CutProbe> probes);
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
@@ -134,7 +139,13 @@ class Applier {
   Judge judge_;
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<Settling> settling_;
-  uint64_t turn_ = 0;  // of the newest plan
+  CutSearch cut_search_;
+  // Planned and not dispatched. A write waits until the reads that it overlaps are known.
+  std::deque<Plan> ahead_;
+  uint64_t ahead_bytes_ = 0;
+  std::optional<uint64_t> settle_turn_;  // of the newest plan when a reading was ripe
+  uint64_t turn_ = 0;                    // of the newest plan
+  uint64_t dispatched_ = 0;              // the newest turn dispatched
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold

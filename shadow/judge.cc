@@ -8,6 +8,7 @@
 
 #include "protocol/text.h"
 #include "shadow/advice.h"
+#include "shadow/cut_search.h"
 #include "shadow/order_check.h"
 
 namespace pgparity::shadow {
@@ -35,19 +36,6 @@ std::vector<std::string> NamesOf(const std::vector<TableName>& tables) {
       names.push_back(std::move(name));
   }
   return names;
-}
-
-UnitPlace PlaceOf(const Plan& plan) {
-  const Unit& unit = *plan.unit->unit;
-  UnitPlace place;
-  place.unit = plan.unit->ref.position;
-  place.interval = unit.header.interval;
-  place.seen = place.interval.hi;
-  for (const Statement& statement : unit.statements)
-    place.seen = std::max(place.seen, statement.done);
-  place.exact = unit.header.token.has_value() && !unit.header.late;
-  place.epoch = unit.header.epoch;
-  return place;
 }
 
 protocol::TextSettings TextSettingsOf(const Settings& settings) {
@@ -192,7 +180,9 @@ void Judge::CompareStatement(const Plan& plan, size_t index,
     return Record(plan, index, Class::match, "", comparison, shadow_side.duration_us);
   }
   if (Excused(plan, index, &comparison, shadow_side, options, *primary)) return;
-  Mismatch mismatch{plan, index, std::move(comparison), shadow_side.duration_us, {}, {}, {}};
+  Mismatch mismatch{
+      plan,    index, std::move(comparison), shadow_side.duration_us, {}, {}, {}, options,
+      primary, shadow};
   mismatch.interval = {std::min(statement.sent, unit.header.interval.lo), unit.header.interval.hi};
   const RewriteContext context = ContextOf(unit, *primary, *shadow);
   mismatch.touched = Touches(statement, *verdict.analysis, context);
@@ -297,6 +287,19 @@ std::optional<Position> Judge::OldestUnsettled() const {
   return oldest;
 }
 
+bool Judge::EqualAtAnotherCut(const Mismatch& mismatch) {
+  const Plan& plan = mismatch.plan;
+  if (plan.cuts == nullptr) return false;
+  const Statement& statement = plan.unit->unit->statements[mismatch.index];
+  return std::any_of(
+      plan.cuts->seen.begin(), plan.cuts->seen.end(), [&](const StatementOutcome& other) {
+        if (other.index != mismatch.index) return false;
+        const Comparison comparison =
+            compare::Compare(statement.primary, other.shadow, mismatch.options);
+        return comparison.equal() && !comparison.order_differs && !comparison.incomplete;
+      });
+}
+
 // What another unit may explain is ambiguous; what follows from an earlier difference of the same
 // rows is its consequence; what is left is a root.
 void Judge::Decide(const Mismatch& mismatch) {
@@ -304,6 +307,9 @@ void Judge::Decide(const Mismatch& mismatch) {
   const Analysis& analysis = *plan.verdicts[mismatch.index].analysis;
   const bool writes = !analysis.writes.empty();
   const bool took_effect = writes && plan.unit->finish == PlannedUnit::Finish::commit;
+  if (EqualAtAnotherCut(mismatch)) {
+    return Record(plan, mismatch.index, Class::match, "", {}, mismatch.shadow_us);
+  }
   if (const TaintCause* found = suspects_.Tainted(mismatch.touched, plan.turn); found != nullptr) {
     const TaintCause cause = *found;
     cause_ = cause.fingerprint.empty() ? protocol::StrCat("follows the gap ", cause.gap)
@@ -359,6 +365,7 @@ void Judge::Settle(Stamp settled) {
   // In the order of the units' keys, so that the first to be decided is the first cause.
   while (!mismatches_.empty() && mismatches_.front().interval.hi < settled) {
     const Mismatch& mismatch = mismatches_.front();
+    if (mismatch.plan.cuts != nullptr && mismatch.plan.cuts->pending > 0) break;
     Decide(mismatch);
     mismatches_.pop_front();
   }
