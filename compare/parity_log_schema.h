@@ -15,8 +15,9 @@ inline constexpr int64_t kParityLogApplication = 0x70677061;  // "pgpa", PRAGMA 
 
 // Times are microseconds since 1970 (_us), buckets are seconds since 1970.
 inline constexpr char kParityLogSchema[] = R"sql(
--- Single values: soak_started_us, soak_ended_us, applied_position, hours_before and days_before (the
--- seconds since 1970 before which a bucket of tally and latency is an hour, or a day, and not a minute).
+-- Single values: soak_started_us, soak_ended_us, applied_position, events_position, hours_before and
+-- days_before (the seconds since 1970 before which a bucket of tally and latency is an hour, or a day,
+-- and not a minute).
 CREATE TABLE meta (
   name   TEXT PRIMARY KEY,
   value  INTEGER NOT NULL

@@ -77,8 +77,8 @@ struct Report {
   // With ReportOptions::since_us: where the report really begins, and what was before.
   std::optional<int64_t> since_us;
   uint64_t earlier_divergences = 0, earlier_gaps = 0;
-  // Kept by ParityLog::SetAppliedPosition.
-  std::optional<uint64_t> applied_position;
+  // Kept by ParityLog::SetAppliedPosition and SetEventsPosition.
+  std::optional<uint64_t> applied_position, events_position;
 
   // Statements compared in full, classified ones included, among those seen; 1 when none was seen.
   double Coverage() const;

@@ -75,6 +75,8 @@ class Loader {
     if (meta.contains("applied_position")) {
       report_.applied_position = static_cast<uint64_t>(meta["applied_position"]);
     }
+    if (meta.contains("events_position"))
+      report_.events_position = static_cast<uint64_t>(meta["events_position"]);
     if (!options_.since_us.has_value()) return status;
     const int64_t since = BucketStart(*options_.since_us, kSecondUs) / kSecondUs;
     int64_t width = kMinute;

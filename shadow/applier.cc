@@ -22,6 +22,13 @@ constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
 constexpr absl::Duration kAheadIdle = absl::Milliseconds(2);
+// How often progress is saved that only other databases' units have made.
+constexpr absl::Duration kForeignSave = absl::Seconds(5);
+
+PlannerOptions WithStore(PlannerOptions options, const Store* store) {
+  options.confined = [store](size_t role) { return store->Confined(role); };
+  return options;
+}
 
 }  // namespace
 
@@ -47,7 +54,7 @@ Applier::Applier(ApplierOptions options, ApplierHooks hooks, std::string data_di
       data_dir_(std::move(data_dir)),
       store_(store),
       log_(log),
-      planner_(options_.planner),
+      planner_(WithStore(options_.planner, store)),
       judge_(options_.judge, log) {}
 
 Applier::~Applier() { Stop(); }
@@ -58,10 +65,11 @@ absl::Status Applier::Start() {
   reader_ = *std::move(reader);
   Sequencer::Events events;
   events.on_gap = [this](const Record& gap) {
+    if (!options_.main) return;
     log_->Gap(gap.gap_reason, gap.gap_detail, absl::ToUnixMicros(absl::Now()));
   };
   events.on_reads_skipped = [this](uint64_t units, uint64_t statements) {
-    judge_.ReadsSkipped(units, statements);
+    if (options_.main) judge_.ReadsSkipped(units, statements);
   };
   sequencer_ = std::make_unique<Sequencer>(reader_.get(), std::move(events));
   readers_ = std::make_unique<ReaderPool>(
@@ -153,7 +161,8 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
   hooks_.on_first_connect(progress.position == 0);
   handed_on_ = saved_ = progress;
   if (progress.position == 0) {
-    return sequencer_->Start(reader_->begin(), std::nullopt, options_.events_reported_to);
+    return sequencer_->Start(std::max(reader_->begin(), options_.first), std::nullopt,
+                             options_.events_reported_to);
   }
   if (progress.low < reader_->begin()) {
     log_->Gap("journal-trimmed",
@@ -191,6 +200,11 @@ void Applier::Reconnected(const Progress& progress) {
     return plan.probe == nullptr && plan.unit->ref.position == progress.position;
   });
   size_t applied = static_cast<size_t>(unknown.rend() - newest);
+  // The shadow says what we knew of it, or what may have been applied since.
+  if (applied == 0 && progress.position != saved_.position &&
+      progress.position != handed_on_.position) {
+    judge_.ShadowSetBack();
+  }
   for (Plan& plan : unknown) {
     if (plan.probe != nullptr) --plan.probe->pending;
     if (applied > 0) {
@@ -218,7 +232,8 @@ absl::Status Applier::EnsureConnected() {
   backoff_ = absl::ZeroDuration();
   trouble_.clear();
   hooks_.log_info(StrCat("shadow connected: ", store_->Describe()));
-  log_->SetFact("shadow", store_->Describe());
+  const std::string& database = options_.judge.database;
+  log_->SetFact(database.empty() ? "shadow" : StrCat("shadow ", database), store_->Describe());
   ReloadCatalogs();
   PublishStatus(std::nullopt);
   return absl::OkStatus();
@@ -242,6 +257,7 @@ void Applier::Run() {
     }
     if (!status.ok()) {
       connected_ = false;
+      if (GaveUp(status)) break;
       Degrade(status);
       continue;
     }
@@ -250,7 +266,7 @@ void Applier::Run() {
     // seen.
     if (idle && reads_out_.empty()) readers_->Quiesce();
     Housekeeping(idle);
-    if (idle) WaitForWork(ahead_.empty() ? kIdle : kAheadIdle);
+    if (idle) WaitForWork(!ahead_.empty() ? kAheadIdle : Quiet() ? kHousekeeping : kIdle);
   }
   // What was planned ahead goes without waiting now.
   while (connected_ && !(ahead_.empty() && again_.empty() && window_.empty())) {
@@ -262,6 +278,22 @@ void Applier::Run() {
   TakeReadResults();
   (void)SaveIdleProgress();
   (void)log_->Flush();
+}
+
+bool Applier::GaveUp(const absl::Status& why) {
+  if (!hooks_.give_up || !hooks_.give_up(why)) return false;
+  stop_ = true;
+  MutexLock lock(&mutex_);
+  published_.state = ApplierState::stopped;
+  published_.trouble = std::string(protocol::MessageOf(why));
+  changed_.notify_all();
+  return true;
+}
+
+// Nothing is left to do before more is journalled.
+bool Applier::Quiet() const {
+  return sequencer_->waiting() == 0 && ahead_.empty() && settlements_.empty() &&
+         reads_out_.empty() && handed_on_.position == saved_.position && settling_->idle();
 }
 
 void Applier::SettleDue() {
@@ -279,6 +311,9 @@ absl::Status Applier::SaveIdleProgress() {
   const bool all_done =
       window_.empty() && ahead_.empty() && again_.empty() && reads_out_.empty() && connected_;
   if (!all_done || handed_on_.position == saved_.position) return absl::OkStatus();
+  if (!own_unsaved_ && !stop_ && absl::Now() < next_foreign_save_) return absl::OkStatus();
+  own_unsaved_ = false;
+  next_foreign_save_ = absl::Now() + kForeignSave;
   const Progress progress = handed_on_;
   absl::Status status = store_->SaveProgress(progress);
   if (status.ok()) saved_ = progress;
@@ -305,7 +340,11 @@ void Applier::Housekeeping(bool idle) {
   if (idle) {
     if (absl::Status status = SaveIdleProgress(); !status.ok()) connected_ = false;
   }
-  if (settled_to.has_value()) log_->SetAppliedPosition(*settled_to);
+  if (settled_to.has_value() && hooks_.settled) {
+    hooks_.settled(*settled_to);
+  } else if (settled_to.has_value()) {
+    log_->SetAppliedPosition(*settled_to);
+  }
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
@@ -313,7 +352,10 @@ void Applier::Housekeeping(bool idle) {
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);
-  log_->SoakTick(absl::ToUnixMicros(now), status().state == ApplierState::shadowing);
+  if (!options_.main) return;
+  const bool clean = status().state == ApplierState::shadowing &&
+                     (!hooks_.others_shadow || hooks_.others_shadow());
+  log_->SoakTick(absl::ToUnixMicros(now), clean);
 }
 
 void Applier::PublishStatus(std::optional<Position> settled_to) {

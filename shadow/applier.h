@@ -34,6 +34,9 @@ struct ApplierOptions {
   size_t snapshot_lanes = 1;
   PlannerOptions planner;
   JudgeOptions judge;
+  // Of several appliers on one journal, the one that tells of its events and of the soak.
+  bool main = true;
+  Position first = 0;  // where a stream without progress begins
   SettlingOptions settling;
   Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
@@ -52,6 +55,12 @@ struct ApplierHooks {
   std::function<uint64_t()> last_ordinal;  // of the newest unit journalled; thread-safe
   std::function<void(Position)>
       release;  // the journal before this is not needed any more; thread-safe
+  // Everything before is applied, compared and settled; unset: goes into the parity log.
+  std::function<void(Position)> settled = nullptr;
+  // All other appliers on the journal are shadowing; unset: there are none.
+  std::function<bool()> others_shadow = nullptr;
+  // Whether to stop for good after such a failure to connect; unset: never.
+  std::function<bool(const absl::Status&)> give_up = nullptr;
   // A newer catalog of the primary; NotFound where there never will be one (no credentials),
   // another error where it is worth asking again.
   std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
@@ -105,6 +114,9 @@ class Applier {
   absl::Status LookAhead();
   bool MayGo(const Plan& plan) const;
   absl::Status Probe(std::vector<CutProbe> probes);
+  absl::StatusOr<std::optional<UnitRef>> NextOwn();
+  absl::StatusOr<bool> IsOwn(const UnitRef& ref);
+  void TakePassed();
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
@@ -112,6 +124,7 @@ class Applier {
   absl::Status RunAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);
+  absl::StatusOr<UnitOutcome> RunEachPart(const Plan& plan);
   absl::Status CollectSome(absl::Duration timeout);
   absl::Status DrainWindow();
   void TakeReadResults();
@@ -125,7 +138,10 @@ class Applier {
   Position SettledPosition() const;
   void PublishStatus(std::optional<Position> settled_to);
   void Degrade(const absl::Status& why);
+  // True when it is no use trying again.
+  bool GaveUp(const absl::Status& why);
   void WaitForWork(absl::Duration at_most);
+  bool Quiet() const;
 
   const ApplierOptions options_;
   const ApplierHooks hooks_;
@@ -140,6 +156,9 @@ class Applier {
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<Settling> settling_;
   CutSearch cut_search_;
+  // The newest unit of another database, and our newest before it.
+  std::optional<Progress> passed_;
+  uint64_t passed_turn_ = 0;
   // Planned and not dispatched. A write waits until the reads that it overlaps are known.
   std::deque<Plan> ahead_;
   uint64_t ahead_bytes_ = 0;
@@ -153,8 +172,10 @@ class Applier {
   std::deque<Plan> again_;             // to be run before anything new, in order
   bool first_of_again_alone_ = false;  // it failed in the window
   std::deque<Settlement> settlements_;
-  Progress handed_on_;  // of the newest unit taken from the sequencer
-  Progress saved_;      // as the shadow has it
+  Progress handed_on_;        // of the newest unit taken from the sequencer
+  Progress saved_;            // as the shadow has it
+  bool own_unsaved_ = false;  // a unit of our database is among those handed on since
+  absl::Time next_foreign_save_ = absl::InfinitePast();
   uint64_t ordinal_done_ = 0, applied_ = 0;
   Stamp key_done_ = 0;
   absl::Duration backoff_ = absl::ZeroDuration();

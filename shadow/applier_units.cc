@@ -42,6 +42,7 @@ absl::StatusOr<std::optional<Plan>> Applier::NextPlan() {
   ahead_bytes_ -= plan.unit->ref.bytes;
   handed_on_ = {plan.unit->ref.key, plan.unit->ref.position, plan.unit->low};
   dispatched_ = plan.turn;
+  TakePassed();
   return std::optional<Plan>(std::move(plan));
 }
 
@@ -62,7 +63,7 @@ absl::Status Applier::LookAhead() {
   sequencer_->RaiseWatermark(live.watermark, live.settled, live.journal_end);
   while (ahead_.size() < kAhead && ahead_bytes_ < kAheadBytes &&
          (ahead_.empty() || !ahead_.back().unit->changes_catalog)) {
-    absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+    absl::StatusOr<std::optional<UnitRef>> ref = NextOwn();
     if (absl::IsDataLoss(ref.status()) && sequencer_->SkipCorruption()) {
       hooks_.log_warning(
           StrCat(protocol::MessageOf(ref.status()), "; going on at the next segment"));
@@ -98,6 +99,41 @@ absl::Status Applier::Probe(std::vector<CutProbe> probes) {
     if (absl::Status status = store_->Submit(std::move(probe.unit)); !status.ok()) return status;
   }
   return absl::OkStatus();
+}
+
+absl::StatusOr<bool> Applier::IsOwn(const UnitRef& ref) {
+  absl::StatusOr<UnitHeader> header = sequencer_->LoadHeader(ref);
+  if (!header.ok()) return header.status();
+  if (header->database == options_.planner.database) return true;
+  ordinal_done_ = std::max(ordinal_done_, header->ordinal);
+  key_done_ = std::max(key_done_, header->key);
+  return false;
+}
+
+// Others' units are behind us once all of ours before them have been dispatched.
+void Applier::TakePassed() {
+  if (!passed_ || dispatched_ < passed_turn_) return;
+  handed_on_ = *passed_;
+  passed_.reset();
+}
+
+// The next unit of our database. Those of others move the progress along.
+absl::StatusOr<std::optional<UnitRef>> Applier::NextOwn() {
+  for (int passed = 0; passed < kRound; ++passed) {
+    absl::StatusOr<std::optional<UnitRef>> ref = sequencer_->Next();
+    if (!ref.ok() || !ref->has_value()) return ref;
+    absl::StatusOr<bool> own = IsOwn(**ref);
+    if (!own.ok()) return own.status();
+    if (*own) {
+      own_unsaved_ = true;
+      return ref;
+    }
+    passed_ = {(*ref)->key, (*ref)->position, sequencer_->low()};
+    passed_turn_ = turn_;
+    TakePassed();
+  }
+  Wake();
+  return std::optional<UnitRef>();
 }
 
 absl::StatusOr<Plan> Applier::MakePlan(const UnitRef& ref) {
@@ -224,6 +260,13 @@ absl::StatusOr<UnitOutcome> Applier::TryAlone(const Plan& plan) {
 }
 
 absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
+  planner_.BeginParts(plan.unit->unit->header);
+  absl::StatusOr<UnitOutcome> outcome = RunEachPart(plan);
+  planner_.EndParts();
+  return outcome;
+}
+
+absl::StatusOr<UnitOutcome> Applier::RunEachPart(const Plan& plan) {
   if (absl::Status status = store_->BeginParts(*plan.unit); !status.ok()) return status;
   const UnitRef& ref = plan.unit->ref;
   for (size_t i = 0; i <= ref.parts.size(); ++i) {
@@ -244,6 +287,7 @@ absl::StatusOr<UnitOutcome> Applier::RunParts(const Plan& plan) {
     if (!outcome.ok()) return outcome.status();
     judge_.PartOutcome(part, *outcome, primary_catalog_, store_->catalog());
     plan.unit->changes_catalog = plan.unit->changes_catalog || part.unit->changes_catalog;
+    plan.unit->opaque_code = plan.unit->opaque_code || part.unit->opaque_code;
     if (outcome->status != UnitOutcome::Status::failed) continue;
     judge_.GapOf(plan, "large-unit-refused",
                  "a unit too large to hold failed on the shadow; nothing of it was applied");
@@ -275,6 +319,7 @@ absl::Status Applier::RunAlone(const Plan& plan) {
     if (absl::Status status = store_->ReloadCatalog(); absl::IsUnavailable(status)) return status;
     ReloadCatalogs();
   }
+  if (!outcome->escaped.empty()) judge_.UnitLost(plan, "code-escaped", outcome->escaped);
   judge_.Outcome(plan, *outcome, primary_catalog_, store_->catalog());
   Done(plan);
   return absl::OkStatus();

@@ -58,6 +58,7 @@ void Catalog::Index() {
     CatalogTable& table = tables_[i];
     by_oid_[table.oid] = i;
     by_name_[Key(table.schema, table.name)] = i;
+    schemas_.insert(table.schema);
     by_qualified_[table.QualifiedName()] = i;
     table.references.clear();
     for (const ForeignKey& key : table.foreign_keys) {

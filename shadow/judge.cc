@@ -5,7 +5,7 @@
 #include <algorithm>
 
 #include "absl/strings/str_format.h"
-
+#include "absl/time/clock.h"
 #include "protocol/text.h"
 #include "shadow/advice.h"
 #include "shadow/cut_search.h"
@@ -26,12 +26,14 @@ std::string NameOf(const TableName& table, const Catalog& primary,
   return table.schema.empty() ? table.name : protocol::StrCat(table.schema, ".", table.name);
 }
 
-std::vector<std::string> NamesOf(const std::vector<TableName>& tables) {
+std::vector<std::string> NamesOf(const std::vector<TableName>& tables,
+                                 const std::string& database) {
   std::vector<std::string> names;
   for (const TableName& table : tables) {
     std::string name = table.schema.empty() || table.schema == "public"
                            ? table.name
                            : protocol::StrCat(table.schema, ".", table.name);
+    if (!database.empty()) name = protocol::StrCat(database, ".", name);
     if (std::find(names.begin(), names.end(), name) == names.end())
       names.push_back(std::move(name));
   }
@@ -77,7 +79,23 @@ void Judge::Unproved(const std::vector<RowAccess>& rows) {
 void Judge::GapOf(const Plan& plan, std::string_view reason, std::string_view detail) {
   const UnitHeader& header = plan.unit->unit->header;
   const Stamp at = header.interval.hi + header.wall_offset;
-  log_->Gap(reason, detail, static_cast<int64_t>(at / 1000));
+  const std::string where =
+      options_.database.empty() ? "" : protocol::StrCat("database ", options_.database, ": ");
+  log_->Gap(reason, protocol::StrCat(where, detail), static_cast<int64_t>(at / 1000));
+}
+
+void Judge::UnitLost(const Plan& plan, std::string_view reason, std::string_view detail) {
+  GapOf(plan, reason, detail);
+  suspects_.TaintAll({"", std::string(reason)});
+}
+
+void Judge::ShadowSetBack() {
+  constexpr std::string_view kReason = "shadow-set-back";
+  const std::string where =
+      options_.database.empty() ? "" : protocol::StrCat("database ", options_.database, ": ");
+  log_->Gap(kReason, protocol::StrCat(where, "the shadow came back without units that it had"),
+            absl::ToUnixMicros(absl::Now()));
+  suspects_.TaintAll({"", std::string(kReason)});
 }
 
 void Judge::CountUnit(const Plan& plan) {
@@ -103,14 +121,15 @@ void Judge::Record(const Plan& plan, size_t index, Class cls, std::string_view r
   record.shape = analysis.shape;
   record.cls = cls;
   record.reason = reason;
-  record.tables_read = NamesOf(analysis.reads);
-  record.tables_written = NamesOf(analysis.writes);
+  record.tables_read = NamesOf(analysis.reads, options_.database);
+  record.tables_written = NamesOf(analysis.writes, options_.database);
   record.primary_us = statement.primary.duration_us;
   record.shadow_us = shadow_us;
   record.position = plan.unit->ref.position;
   record.comparison = comparison;
   record.statement = statement.sql;
-  const std::string advice = comparison.equal() ? "" : AdviceFor(comparison);
+  const std::string role = options_.roles.roles()[plan.unit->statements[index].role].name;
+  const std::string advice = comparison.equal() ? "" : AdviceFor(comparison, role, analysis.shape);
   record.advice = advice;
   record.cause = cause_;
   log_->Record(record);
@@ -203,6 +222,9 @@ void Judge::NoteUnseenKey(const Plan& plan, size_t index, const Catalog& primary
 
 void Judge::TaintTables(const Plan& plan, size_t index, const TaintCause& cause,
                         const Catalog& primary, const Catalog& shadow) {
+  // What code that was left out would have written is not known.
+  const StatementVerdict& verdict = plan.verdicts[index];
+  if (verdict.code.any() || verdict.gap == "nonstandard-text") suspects_.TaintAll(cause);
   const std::vector<std::string> path = ContextOf(*plan.unit->unit, primary, shadow).search_path;
   for (const TableName& table : plan.verdicts[index].analysis->writes)
     suspects_.AddTainted({{NameOf(table, primary, path), std::nullopt}}, cause);
@@ -310,7 +332,11 @@ void Judge::Decide(const Mismatch& mismatch) {
   if (EqualAtAnotherCut(mismatch)) {
     return Record(plan, mismatch.index, Class::match, "", {}, mismatch.shadow_us);
   }
-  if (const TaintCause* found = suspects_.Tainted(mismatch.touched, plan.turn); found != nullptr) {
+  // What the role is denied differs whatever else does, and in whatever order.
+  const bool denied = mismatch.comparison.kind == compare::Kind::shadow_error &&
+                      mismatch.comparison.shadow_sqlstate == "42501";
+  const TaintCause* found = denied ? nullptr : suspects_.Tainted(mismatch.touched, plan.turn);
+  if (found != nullptr) {
     const TaintCause cause = *found;
     cause_ = cause.fingerprint.empty() ? protocol::StrCat("follows the gap ", cause.gap)
                                        : cause.fingerprint;
@@ -327,7 +353,7 @@ void Judge::Decide(const Mismatch& mismatch) {
   const bool overlapped =
       overlaps_.Overlapped(place, mismatch.touched, writes && by_key) ||
       (analysis.skip_locked && locks_.Overlapped(place, mismatch.touched, false));
-  if (overlapped || suspects_.Unproved(mismatch.touched, plan.turn)) {
+  if (!denied && (overlapped || suspects_.Unproved(mismatch.touched, plan.turn))) {
     // What it wrote on the shadow may not be what it wrote on the primary.
     if (took_effect) Unproved(mismatch.affected);
     Record(plan, mismatch.index, Class::ambiguous,
@@ -338,19 +364,22 @@ void Judge::Decide(const Mismatch& mismatch) {
     return;
   }
   Record(plan, mismatch.index, Class::divergent, "", mismatch.comparison, mismatch.shadow_us);
+  if (denied && !writes) return;
   suspects_.AddTainted(mismatch.affected.empty() ? mismatch.touched : mismatch.affected,
                        {analysis.fingerprint, ""});
 }
 
 // Counts as a statement of its own: its shape says what was read.
 void Judge::RowDiffers(const RowAccess& row, const Comparison& comparison) {
+  const std::string table =
+      options_.database.empty() ? row.table : protocol::StrCat(options_.database, ".", row.table);
   compare::StatementRecord record;
-  const std::string shape = protocol::StrCat("(a row of ", row.table, ", read again)");
+  const std::string shape = protocol::StrCat("(a row of ", table, ", read again)");
   const std::string fingerprint = absl::StrFormat("%016x", XXH3_64bits(shape.data(), shape.size()));
   record.fingerprint = fingerprint;
   record.shape = shape;
   record.cls = Class::divergent;
-  record.tables_read = {row.table};
+  record.tables_read = {table};
   record.comparison = comparison;
   record.statement = shape;
   record.advice =

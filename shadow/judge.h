@@ -19,6 +19,8 @@ namespace pgparity::shadow {
 struct JudgeOptions {
   DdlMode ddl = DdlMode::replay;
   int64_t time_tolerance_us = 1'000'000;
+  std::string database = "";  // named in the report; empty: the only one
+  RoleMap roles = RoleMap();  // for advice
 };
 
 // Belongs to the applier's thread.
@@ -48,6 +50,12 @@ class Judge {
 
   // A gap at the unit's end.
   void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
+
+  // The shadow holds nothing of the unit, for this reason.
+  void UnitLost(const Plan& plan, std::string_view reason, std::string_view detail);
+
+  // The shadow does not hold any more what it had confirmed: it was made anew, or restored.
+  void ShadowSetBack();
 
   // Reads that --reads left out.
   void ReadsSkipped(uint64_t units, uint64_t statements);

@@ -127,7 +127,7 @@ void ReaderPool::RunBatch(Reader* reader, std::vector<Plan> batch) {
     for (const PlannedStatement& statement : plan.unit->statements) {
       const bool runs = statement.action == PlannedStatement::Action::run ||
                         statement.action == PlannedStatement::Action::copy_out;
-      if (runs) requests.push_back({&statement, &plan.unit->unit->header.settings});
+      if (runs) requests.push_back({&statement, &plan.unit->settings()});
     }
   }
   absl::StatusOr<std::vector<compare::Observation>> observed = reader->lane->Read(requests);

@@ -40,6 +40,7 @@ struct PlannedStatement {
   };
   Action action = Action::run;
   size_t index = 0;        // in the unit's statements
+  size_t role = 0;         // of RoleMap, that it runs as
   ShadowStatement shadow;  // empty for skip
   uint64_t capture_rows =
       UINT64_MAX;  // rows beyond this many, or beyond capture_bytes, go into the digest
@@ -61,9 +62,18 @@ struct PlannedUnit {
   bool blocks_readers = false;    // DDL, TRUNCATE: open snapshots must go first
   bool changes_settings = false;  // leaves session settings of its own behind on the lane
   bool changes_catalog = false;
+  // Runs code that makes its own SQL: looked at before the commit (code_risk.h). Lane alone.
+  bool opaque_code = false;
+  size_t connection = 0;  // of RoleMap: 0, or the one role with connections of its own
   UnitRef ref;
   Position low = 0;
   std::shared_ptr<const Unit> unit;
+  // Where the session's own would name other schemas on the shadow: see settings().
+  std::shared_ptr<const Settings> adapted_settings;
+  // What the lane takes over before the unit.
+  const Settings& settings() const {
+    return adapted_settings != nullptr ? *adapted_settings : unit->header.settings;
+  }
   std::vector<PlannedStatement> statements;
 };
 
@@ -81,6 +91,8 @@ struct UnitOutcome {
   Status status = Status::applied;
   std::vector<StatementOutcome> statements;
   std::optional<compare::Observation> commit_error;  // ApplyAlone: the commit itself was refused
+  // ApplyAlone of opaque code: what it did that no unit may; nothing of it is applied.
+  std::string escaped;
 };
 
 struct Collected {
@@ -145,6 +157,9 @@ class Store {
   // Makes these rows what they say, all or none; no trigger or foreign key of the shadow acts on it
   // where the store's role may keep them from it. Aborted: refused.
   virtual absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) = 0;
+
+  // The role of RoleMap can act neither as another one nor on the server, whatever the code is.
+  virtual bool Confined(size_t /*role*/) const { return true; }
 
   virtual std::shared_ptr<const Catalog> catalog() const = 0;
   virtual absl::Status ReloadCatalog() = 0;

@@ -110,7 +110,7 @@ const TaintCause* SuspectRows::Tainted(const std::vector<RowAccess>& rows, uint6
     });
     if (found) break;
   }
-  return cause;
+  return cause != nullptr || !all_ ? cause : &*all_;
 }
 
 std::vector<RowAccess> SuspectRows::TakeDue(size_t limit, absl::Time now, absl::Time again) {
@@ -156,9 +156,9 @@ std::optional<std::string> SuspectRows::TakeDueTable(absl::Time now, absl::Time 
 }
 
 SuspectRows::Standing SuspectRows::Of(const RowAccess& row) const {
+  Standing standing = all_ ? Standing::tainted : Standing::clear;
   const auto table = tables_.find(row.table);
-  if (table == tables_.end()) return Standing::clear;
-  Standing standing = Standing::clear;
+  if (table == tables_.end()) return standing;
   AnyEntry(table->second, row, [&](const Entry& entry) {
     if (entry.tainted.on) standing = Standing::tainted;
     if (entry.unproved.on && standing == Standing::clear) standing = Standing::unproved;

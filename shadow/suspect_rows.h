@@ -63,6 +63,10 @@ class SuspectRows {
   size_t AddUnproved(const std::vector<RowAccess>& rows);
   // Rows known to differ; the first cause stays.
   void AddTainted(const std::vector<RowAccess>& rows, const TaintCause& cause);
+  // Any row of any table may differ, for good; settling clears nothing of it.
+  void TaintAll(const TaintCause& cause) {
+    if (!all_) all_ = cause;
+  }
   // Rows to be read again only to settle the ambiguity.
   void AddAmbiguity(const std::vector<RowAccess>& rows, const std::string& fingerprint);
 
@@ -113,6 +117,7 @@ class SuspectRows {
   absl::flat_hash_map<std::string, Table> tables_;
   size_t unproved_ = 0, open_ = 0;
   uint64_t forgotten_at_ = 0;
+  std::optional<TaintCause> all_;
   std::string last_table_;  // served by TakeDue
 };
 

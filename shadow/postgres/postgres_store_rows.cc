@@ -52,6 +52,16 @@ absl::StatusOr<compare::Observation> PostgresStore::ReadRows(const RowSelection&
   return observed;
 }
 
+// Code that makes its own SQL runs in units alone, which are looked at before their commit.
+absl::Status PostgresStore::CheckCodeOf(const std::vector<ShadowStatement>& statements) const {
+  for (const ShadowStatement& statement : statements) {
+    const CodeFinding finding = catalog_->code().Reached(statement.sql, false);
+    if (!finding.reason.empty() || finding.opaque)
+      return absl::AbortedError("the table's triggers, checks or defaults may run any SQL");
+  }
+  return absl::OkStatus();
+}
+
 // Rows that are there go first, so that a unique value can move from one row to another.
 absl::Status PostgresStore::WriteRows(const RowSelection& table,
                                       const std::vector<RowWrite>& rows) {
@@ -62,8 +72,10 @@ absl::Status PostgresStore::WriteRows(const RowSelection& table,
     if (row.exists) statements.push_back(WriteStatement(table, {row.key, true, std::nullopt}));
   for (const RowWrite& row : rows)
     if (row.values) statements.push_back(WriteStatement(table, row));
+  if (absl::Status status = CheckCodeOf(statements); !status.ok()) return status;
   if (absl::Status status = lane_->ApplySettings(RowTextSettings()); !status.ok())
     return Lost(status);
+  at_ = lane_.get();
   if (absl::Status status = Expect("BEGIN"); !status.ok()) return status;
   // Without the right to it triggers fire and foreign keys are checked; the next reading tells.
   for (const char* sql : {"SAVEPOINT pgparity", "SET LOCAL session_replication_role = replica",
