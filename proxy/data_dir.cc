@@ -97,6 +97,7 @@ absl::StatusOr<std::map<std::string, uint64_t>> DataDir::Databases() const {
   if (!Exists(path)) return databases;
   std::ifstream file(path);
   for (std::string line; std::getline(file, line);) {
+    if (line.empty()) continue;  // there are none
     const size_t blank = line.find(' ');
     uint64_t position = 0;
     const bool hex = blank != std::string::npos &&

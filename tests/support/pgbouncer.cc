@@ -48,7 +48,8 @@ Pgbouncer::Pgbouncer(const Options& options) : port_(FreePort()) {
   child.output_path = dir_.Path("log");
   process_ = ChildProcess(child);
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
-  while (PQping(PostgresCluster::UrlAt(port_, "postgres").c_str()) != PQPING_OK) {
+  // Its own database, for which it opens no session to the server.
+  while (PQping(PostgresCluster::UrlAt(port_, "pgbouncer").c_str()) != PQPING_OK) {
     if (process_.Running() && std::chrono::steady_clock::now() < deadline) {
       std::this_thread::sleep_for(std::chrono::milliseconds(5));
       continue;
