@@ -21,16 +21,13 @@ constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
 constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
+constexpr absl::Duration kAheadIdle = absl::Milliseconds(2);
 // How often progress is saved that only other databases' units have made.
 constexpr absl::Duration kForeignSave = absl::Seconds(5);
 
 PlannerOptions WithStore(PlannerOptions options, const Store* store) {
   options.confined = [store](size_t role) { return store->Confined(role); };
   return options;
-}
-
-bool NotAfter(const UnitRef& ref, const Progress& progress) {
-  return ref.key != progress.key ? ref.key < progress.key : ref.position <= progress.position;
 }
 
 }  // namespace
@@ -175,25 +172,47 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
   UnitRef applied;
   applied.key = progress.key;
   applied.position = progress.position;
+  if (absl::Status status = CompleteOrder(&applied); !status.ok()) return status;
   return sequencer_->Start(std::max(progress.low, reader_->begin()), applied,
                            options_.events_reported_to);
 }
 
+// The progress has the key's time alone; the unit's record has the rest.
+absl::Status Applier::CompleteOrder(UnitRef* ref) {
+  if (ref->position < reader_->begin()) return absl::OkStatus();
+  const absl::StatusOr<Record> record = reader_->ReadAt(ref->position);
+  if (!record.ok()) return record.status();
+  const absl::StatusOr<UnitNumbers> numbers = DecodeUnitNumbers(record->header);
+  if (!numbers.ok()) return numbers.status();
+  ref->epoch = numbers->key.epoch;
+  ref->lsn = numbers->key.lsn;
+  return absl::OkStatus();
+}
+
 void Applier::Reconnected(const Progress& progress) {
-  UnitRef confirmed;
-  confirmed.key = saved_.key;
-  confirmed.position = saved_.position;
-  if (!NotAfter(confirmed, progress)) judge_.ShadowSetBack();
   std::deque<Plan> unknown = std::move(window_);
   window_.clear();
   for (Plan& plan : again_) unknown.push_back(std::move(plan));
   again_.clear();
   first_of_again_alone_ = false;
+  // In order: what stands before the newest that was applied was applied as well.
+  const auto newest = std::find_if(unknown.rbegin(), unknown.rend(), [&](const Plan& plan) {
+    return plan.probe == nullptr && plan.unit->ref.position == progress.position;
+  });
+  size_t applied = static_cast<size_t>(unknown.rend() - newest);
+  // The shadow says what we knew of it, or what may have been applied since.
+  if (applied == 0 && progress.position != saved_.position &&
+      progress.position != handed_on_.position) {
+    judge_.ShadowSetBack();
+  }
   for (Plan& plan : unknown) {
-    if (NotAfter(plan.unit->ref, progress)) {
+    if (plan.probe != nullptr) --plan.probe->pending;
+    if (applied > 0) {
+      --applied;
+      if (plan.probe != nullptr) continue;
       judge_.OutcomeUnknown(plan, "connection-lost");
       Done(plan);
-    } else {
+    } else if (plan.probe == nullptr) {
       again_.push_back(std::move(plan));
     }
   }
@@ -247,9 +266,14 @@ void Applier::Run() {
     // seen.
     if (idle && reads_out_.empty()) readers_->Quiesce();
     Housekeeping(idle);
-    if (idle) WaitForWork(Quiet() ? kHousekeeping : kIdle);
+    if (idle) WaitForWork(!ahead_.empty() ? kAheadIdle : Quiet() ? kHousekeeping : kIdle);
   }
-  if (connected_) (void)DrainWindow();
+  // What was planned ahead goes without waiting now.
+  while (connected_ && !(ahead_.empty() && again_.empty() && window_.empty())) {
+    const absl::StatusOr<bool> round = Round();
+    connected_ = round.ok();
+    if (round.ok() && !*round) break;
+  }
   judge_.Settle(hooks_.now());
   TakeReadResults();
   (void)SaveIdleProgress();
@@ -268,13 +292,14 @@ bool Applier::GaveUp(const absl::Status& why) {
 
 // Nothing is left to do before more is journalled.
 bool Applier::Quiet() const {
-  return sequencer_->waiting() == 0 && settlements_.empty() && reads_out_.empty() &&
-         handed_on_.position == saved_.position && settling_->idle();
+  return sequencer_->waiting() == 0 && ahead_.empty() && settlements_.empty() &&
+         reads_out_.empty() && handed_on_.position == saved_.position && settling_->idle();
 }
 
-void Applier::SettleUpTo(Stamp handed_on) {
+void Applier::SettleDue() {
   Stamp settled = 0;
-  while (!settlements_.empty() && settlements_.front().published < handed_on) {
+  const Position low = sequencer_->low();
+  while (!settlements_.empty() && settlements_.front().read_to <= low) {
     settled = settlements_.front().settled;
     settlements_.pop_front();
   }
@@ -283,7 +308,8 @@ void Applier::SettleUpTo(Stamp handed_on) {
 }
 
 absl::Status Applier::SaveIdleProgress() {
-  const bool all_done = window_.empty() && again_.empty() && reads_out_.empty() && connected_;
+  const bool all_done =
+      window_.empty() && ahead_.empty() && again_.empty() && reads_out_.empty() && connected_;
   if (!all_done || handed_on_.position == saved_.position) return absl::OkStatus();
   if (!own_unsaved_ && !stop_ && absl::Now() < next_foreign_save_) return absl::OkStatus();
   own_unsaved_ = false;
@@ -298,6 +324,7 @@ Position Applier::SettledPosition() const {
   Position position = sequencer_->low();
   for (const Plan& plan : window_) position = std::min(position, plan.unit->ref.first());
   for (const Plan& plan : again_) position = std::min(position, plan.unit->ref.first());
+  for (const Plan& plan : ahead_) position = std::min(position, plan.unit->ref.first());
   if (!reads_out_.empty()) position = std::min(position, *reads_out_.begin());
   if (auto oldest = judge_.OldestUnsettled(); oldest.has_value())
     position = std::min(position, *oldest);
@@ -321,7 +348,7 @@ void Applier::Housekeeping(bool idle) {
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
-  if (settled_to.has_value()) hooks_.release(std::min(saved_.low, *settled_to));
+  if (settled_to.has_value()) hooks_.release(std::min({saved_.low, saved_.position, *settled_to}));
   PublishStatus(settled_to);
   if (now < next_soak_) return;
   next_soak_ = now + absl::Seconds(1);
@@ -333,8 +360,9 @@ void Applier::Housekeeping(bool idle) {
 
 void Applier::PublishStatus(std::optional<Position> settled_to) {
   const LivePoint live = hooks_.live_point();
-  const bool drained = connected_ && window_.empty() && again_.empty() && reads_out_.empty() &&
-                       sequencer_->waiting() == 0 && sequencer_->read_to() >= live.journal_end;
+  const bool drained = connected_ && window_.empty() && ahead_.empty() && again_.empty() &&
+                       reads_out_.empty() && sequencer_->waiting() == 0 &&
+                       sequencer_->read_to() >= live.journal_end;
   ApplierStatus status;
   const uint64_t last = hooks_.last_ordinal();
   status.lag_units = drained || last < ordinal_done_ ? 0 : last - ordinal_done_;

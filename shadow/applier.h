@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "compare/mutex.h"
 #include "compare/parity_log.h"
+#include "shadow/cut_search.h"
 #include "shadow/judge.h"
 #include "shadow/plan.h"
 #include "shadow/reader_pool.h"
@@ -43,7 +44,8 @@ struct ApplierOptions {
 
 // What the capture side has published: valid for whoever has read the journal to `journal_end`.
 struct LivePoint {
-  Stamp watermark = 0, settled = 0;
+  OrderKey watermark;
+  Stamp settled = 0;
   Position journal_end = 0;
 };
 
@@ -96,18 +98,25 @@ class Applier {
 
  private:
   struct Settlement {
-    Stamp settled, published;
+    Stamp settled;
+    Position read_to;  // of the journal, by then
   };
 
   void Run();
   absl::Status EnsureConnected();
   absl::Status FirstConnected(const Progress& progress);
   void Reconnected(const Progress& progress);
+  absl::Status CompleteOrder(UnitRef* ref);
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
+  // Plans what is known of the order, as far ahead as the bounds allow.
+  absl::Status LookAhead();
+  bool MayGo(const Plan& plan) const;
+  absl::Status Probe(std::vector<CutProbe> probes);
   absl::StatusOr<std::optional<UnitRef>> NextOwn();
   absl::StatusOr<bool> IsOwn(const UnitRef& ref);
+  void TakePassed();
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
@@ -122,8 +131,8 @@ class Applier {
   void ReloadCatalogs();
   void ReadFailed(const Plan& plan, const absl::Status& why);
   void Done(const Plan& plan);
-  // Every unit with a key below `handed_on` has been planned.
-  void SettleUpTo(Stamp handed_on);
+  // Decides what can be: units that began before some stamp are all planned.
+  void SettleDue();
   void Housekeeping(bool idle);
   absl::Status SaveIdleProgress();
   Position SettledPosition() const;
@@ -146,7 +155,16 @@ class Applier {
   Judge judge_;
   std::unique_ptr<ReaderPool> readers_;
   std::unique_ptr<Settling> settling_;
-  uint64_t turn_ = 0;  // of the newest plan
+  CutSearch cut_search_;
+  // The newest unit of another database, and our newest before it.
+  std::optional<Progress> passed_;
+  uint64_t passed_turn_ = 0;
+  // Planned and not dispatched. A write waits until the reads that it overlaps are known.
+  std::deque<Plan> ahead_;
+  uint64_t ahead_bytes_ = 0;
+  std::optional<uint64_t> settle_turn_;  // of the newest plan when a reading was ripe
+  uint64_t turn_ = 0;                    // of the newest plan
+  uint64_t dispatched_ = 0;              // the newest turn dispatched
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold

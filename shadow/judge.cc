@@ -8,6 +8,7 @@
 #include "absl/time/clock.h"
 #include "protocol/text.h"
 #include "shadow/advice.h"
+#include "shadow/cut_search.h"
 #include "shadow/order_check.h"
 
 namespace pgparity::shadow {
@@ -39,19 +40,6 @@ std::vector<std::string> NamesOf(const std::vector<TableName>& tables,
   return names;
 }
 
-UnitPlace PlaceOf(const Plan& plan) {
-  const Unit& unit = *plan.unit->unit;
-  UnitPlace place;
-  place.unit = plan.unit->ref.position;
-  place.interval = unit.header.interval;
-  place.seen = place.interval.hi;
-  for (const Statement& statement : unit.statements)
-    place.seen = std::max(place.seen, statement.done);
-  place.exact = unit.header.token.has_value();
-  place.epoch = unit.header.epoch;
-  return place;
-}
-
 protocol::TextSettings TextSettingsOf(const Settings& settings) {
   protocol::TextSettings text;
   auto take = [&settings](const char* name, std::string* into) {
@@ -73,6 +61,12 @@ Judge::Judge(JudgeOptions options, compare::ParityLog* log)
       suspects_([log](const Ambiguity&) { log->Add(Counter::ambiguous_resolved, 1); }) {}
 
 void Judge::Planned(const Plan& plan) {
+  UnitPlace held = PlaceOf(plan);
+  for (const Statement& statement : plan.unit->unit->statements)
+    held.interval.lo = std::min(held.interval.lo, statement.sent);
+  held.interval.hi = held.seen;
+  locks_.Note(held, plan.writes);
+  locks_.Note(held, plan.locks);
   if (plan.unit->finish == PlannedUnit::Finish::roll_back) return;
   Unproved(overlaps_.Note(PlaceOf(plan), plan.writes));
 }
@@ -205,7 +199,9 @@ void Judge::CompareStatement(const Plan& plan, size_t index,
     return Record(plan, index, Class::match, "", comparison, shadow_side.duration_us);
   }
   if (Excused(plan, index, &comparison, shadow_side, options, *primary)) return;
-  Mismatch mismatch{plan, index, std::move(comparison), shadow_side.duration_us, {}, {}, {}};
+  Mismatch mismatch{
+      plan,    index, std::move(comparison), shadow_side.duration_us, {}, {}, {}, options,
+      primary, shadow};
   mismatch.interval = {std::min(statement.sent, unit.header.interval.lo), unit.header.interval.hi};
   const RewriteContext context = ContextOf(unit, *primary, *shadow);
   mismatch.touched = Touches(statement, *verdict.analysis, context);
@@ -313,6 +309,19 @@ std::optional<Position> Judge::OldestUnsettled() const {
   return oldest;
 }
 
+bool Judge::EqualAtAnotherCut(const Mismatch& mismatch) {
+  const Plan& plan = mismatch.plan;
+  if (plan.cuts == nullptr) return false;
+  const Statement& statement = plan.unit->unit->statements[mismatch.index];
+  return std::any_of(
+      plan.cuts->seen.begin(), plan.cuts->seen.end(), [&](const StatementOutcome& other) {
+        if (other.index != mismatch.index) return false;
+        const Comparison comparison =
+            compare::Compare(statement.primary, other.shadow, mismatch.options);
+        return comparison.equal() && !comparison.order_differs && !comparison.incomplete;
+      });
+}
+
 // What another unit may explain is ambiguous; what follows from an earlier difference of the same
 // rows is its consequence; what is left is a root.
 void Judge::Decide(const Mismatch& mismatch) {
@@ -320,6 +329,9 @@ void Judge::Decide(const Mismatch& mismatch) {
   const Analysis& analysis = *plan.verdicts[mismatch.index].analysis;
   const bool writes = !analysis.writes.empty();
   const bool took_effect = writes && plan.unit->finish == PlannedUnit::Finish::commit;
+  if (EqualAtAnotherCut(mismatch)) {
+    return Record(plan, mismatch.index, Class::match, "", {}, mismatch.shadow_us);
+  }
   // What the role is denied differs whatever else does, and in whatever order.
   const bool denied = mismatch.comparison.kind == compare::Kind::shadow_error &&
                       mismatch.comparison.shadow_sqlstate == "42501";
@@ -337,7 +349,10 @@ void Judge::Decide(const Mismatch& mismatch) {
   place.interval = mismatch.interval;
   const bool by_key = std::all_of(mismatch.touched.begin(), mismatch.touched.end(),
                                   [](const RowAccess& row) { return row.key.has_value(); });
-  const bool overlapped = overlaps_.Overlapped(place, mismatch.touched, writes && by_key);
+  // Whoever held a row's lock hid it from SKIP LOCKED, even if nothing came of it.
+  const bool overlapped =
+      overlaps_.Overlapped(place, mismatch.touched, writes && by_key) ||
+      (analysis.skip_locked && locks_.Overlapped(place, mismatch.touched, false));
   if (!denied && (overlapped || suspects_.Unproved(mismatch.touched, plan.turn))) {
     // What it wrote on the shadow may not be what it wrote on the primary.
     if (took_effect) Unproved(mismatch.affected);
@@ -379,6 +394,7 @@ void Judge::Settle(Stamp settled) {
   // In the order of the units' keys, so that the first to be decided is the first cause.
   while (!mismatches_.empty() && mismatches_.front().interval.hi < settled) {
     const Mismatch& mismatch = mismatches_.front();
+    if (mismatch.plan.cuts != nullptr && mismatch.plan.cuts->pending > 0) break;
     Decide(mismatch);
     mismatches_.pop_front();
   }
@@ -387,6 +403,7 @@ void Judge::Settle(Stamp settled) {
   const Stamp oldest =
       mismatches_.empty() ? settled : std::min(settled, mismatches_.front().interval.lo);
   overlaps_.Forget(oldest > kHour ? oldest - kHour : 0);
+  locks_.Forget(oldest > kHour ? oldest - kHour : 0);
 }
 
 }  // namespace pgparity::shadow

@@ -74,6 +74,8 @@ class Judge {
     Interval interval;
     std::vector<RowAccess> touched;
     std::vector<RowAccess> affected;  // what it wrote on either side
+    compare::CompareOptions options;
+    std::shared_ptr<const Catalog> primary, shadow;  // that `options` points to
   };
 
   void CountUnit(const Plan& plan);
@@ -87,6 +89,7 @@ class Judge {
                const compare::Observation& shadow_side, const compare::CompareOptions& options,
                const Catalog& primary);
   void Decide(const Mismatch& mismatch);
+  bool EqualAtAnotherCut(const Mismatch& mismatch);
   void TaintTables(const Plan& plan, size_t index, const TaintCause& cause, const Catalog& primary,
                    const Catalog& shadow);
   void Record(const Plan& plan, size_t index, compare::Class cls, std::string_view reason,
@@ -100,6 +103,8 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
+  OverlapIndex
+      locks_;  // rows that units locked, whether they wrote them or not, and how they ended
   SuspectRows suspects_;
   std::deque<Mismatch> mismatches_;
   std::string cause_;  // of the consequence being recorded

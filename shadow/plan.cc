@@ -4,6 +4,7 @@
 
 #include "protocol/text.h"
 #include "shadow/postgres/transient.h"
+#include "shadow/words.h"
 
 namespace pgparity::shadow {
 
@@ -299,6 +300,54 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
   return alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
 }
 
+// BEGIN or SET TRANSACTION with a level whose statements share one snapshot.
+static bool NamesSnapshotIsolation(std::string_view sql) {
+  const std::string text = Lower(sql);
+  return text.find("repeatable") != std::string::npos ||
+         text.find("serializable") != std::string::npos;
+}
+
+// Reads that are cheap, that nothing in their own unit changes the answer of, and that lock
+// nothing: a lock makes the turn the right cut.
+void Planner::FindCutReads(const Unit& unit, const RewriteContext& context, Plan* plan) {
+  constexpr size_t kMaxStatements = 50;
+  constexpr uint64_t kMaxMicros = 20'000, kMaxBytes = 64 << 10;
+  const PlannedUnit& planned = *plan->unit;
+  if (planned.changes_settings || unit.statements.size() > kMaxStatements) return;
+  if (planned.lane == PlannedUnit::Lane::parts || planned.lane == PlannedUnit::Lane::nothing)
+    return;
+  const auto isolation = unit.header.settings.find("default_transaction_isolation");
+  bool one_snapshot =
+      isolation != unit.header.settings.end() && isolation->second != "read committed";
+  std::optional<Interval> snapshot;
+  std::vector<std::string> written;
+  for (const PlannedStatement& step : planned.statements) {
+    const Statement& statement = unit.statements[step.index];
+    const Analysis& analysis = *plan->verdicts[step.index].analysis;
+    one_snapshot = one_snapshot || (plan->verdicts[step.index].transaction_control &&
+                                    NamesSnapshotIsolation(statement.sql));
+    for (const TableName& table : analysis.writes) written.push_back(table.name);
+    if (step.action != PlannedStatement::Action::run) continue;
+    if (!snapshot) snapshot = Interval{statement.sent, statement.done};
+    const bool cheap = statement.primary.duration_us < kMaxMicros &&
+                       statement.primary.rows.size() < kMaxBytes &&
+                       statement.primary.digest.rows == 0;
+    if (analysis.kind != StatementKind::select || !analysis.volatile_calls.empty() ||
+        statement.primary.kind != Kind::rows_or_tag || !cheap) {
+      continue;
+    }
+    const bool own =
+        std::any_of(analysis.reads.begin(), analysis.reads.end(), [&](const auto& table) {
+          return std::find(written.begin(), written.end(), table.name) != written.end();
+        });
+    if (own) continue;
+    CutRead read{step.index, one_snapshot ? *snapshot : Interval{statement.sent, statement.done},
+                 Touches(statement, analysis, context)};
+    if (!read.touched.empty()) plan->cut_reads.push_back(std::move(read));
+  }
+  if (!plan->cut_reads.empty()) plan->cuts = std::make_shared<CutObservations>();
+}
+
 void Planner::NoteEffects(const Unit& unit, const RewriteContext& context, Plan* plan) {
   PlannedUnit& planned = *plan->unit;
   for (const PlannedStatement& step : planned.statements) {
@@ -314,6 +363,9 @@ void Planner::NoteEffects(const Unit& unit, const RewriteContext& context, Plan*
     planned.opaque_code = planned.opaque_code || verdict.code.opaque;
     for (RowAccess& access : Writes(unit.statements[step.index], analysis, context))
       plan->writes.push_back(std::move(access));
+    if (analysis.kind != StatementKind::select_for_update) continue;
+    for (RowAccess& access : Touches(unit.statements[step.index], analysis, context))
+      plan->locks.push_back(std::move(access));
   }
 }
 
@@ -354,6 +406,7 @@ Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
     for (PlannedStatement& step : planned.statements) step.shadow.unprepared = true;
   }
   planned.lane = ChooseLane(plan, *unit, primary, shadow);
+  FindCutReads(*unit, context, &plan);
   plan.read_only = planned.lane == PlannedUnit::Lane::snapshot;
   return plan;
 }

@@ -31,10 +31,28 @@ struct StatementVerdict {
   CodeFinding code;  // what it may reach
 };
 
+// A read that may be run at other cuts than its unit's turn.
+struct CutRead {
+  size_t index = 0;   // of the statement
+  Interval interval;  // in which its snapshot was taken
+  std::vector<RowAccess> touched;
+};
+
+// What the shadow answered at other cuts, by statement.
+struct CutObservations {
+  std::vector<StatementOutcome> seen;
+  int pending = 0;  // runs on their way
+};
+
 struct Plan {
   std::shared_ptr<PlannedUnit> unit;
   std::vector<StatementVerdict> verdicts;  // one a statement of the unit
   std::vector<RowAccess> writes;           // of the whole unit
+  std::vector<RowAccess> locks;            // rows that it locks without writing them
+  std::vector<CutRead> cut_reads;
+  std::shared_ptr<CutObservations> cuts;  // null where there are no cut_reads
+  // This is not a unit but a run of one of another unit's cut_reads.
+  std::shared_ptr<CutObservations> probe;
   bool read_only = false;
   uint64_t turn = 0;  // its place in the order, counted from 1 by the applier
 };
@@ -89,6 +107,7 @@ class Planner {
   void AdaptSearchPath(const UnitHeader& header, const Catalog& shadow, PlannedUnit* planned) const;
   void RefuseOverConnections(const Unit& unit, const std::vector<size_t>& roles, Plan* plan) const;
   static void NoteEffects(const Unit& unit, const RewriteContext& context, Plan* plan);
+  static void FindCutReads(const Unit& unit, const RewriteContext& context, Plan* plan);
   PlannedStatement PlanStatement(const Plan& plan, const Unit& unit, size_t index,
                                  const RewriteContext& context) const;
   static void RefuseUnit(const Unit& unit, std::string_view reason, Plan* plan);

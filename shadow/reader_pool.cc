@@ -101,7 +101,8 @@ absl::Status ReaderPool::TakeSnapshotFor(const Plan& plan) {
 
 void ReaderPool::WriteFollows(Stamp key) {
   for (auto& reader : readers_) {
-    if (reader->open && !reader->first_write_after) reader->first_write_after = key;
+    if (reader->open)
+      reader->first_write_after = std::min(key, reader->first_write_after.value_or(key));
   }
 }
 
