@@ -42,7 +42,7 @@ std::string Count(const std::string& url) {
 bool WaitForStatus(ProxyProcess& proxy, const std::string& text) {
   const auto deadline = std::chrono::steady_clock::now() + std::chrono::minutes(1);
   while (std::chrono::steady_clock::now() < deadline) {
-    if (proxy.Ctl({"status"}).out.find(text) != std::string::npos) return true;
+    if (proxy.StatusJson().find(text) != std::string::npos) return true;
     std::this_thread::sleep_for(std::chrono::milliseconds(50));
   }
   return false;
@@ -95,7 +95,7 @@ TEST(DatabaseNames, OfNoEncodingAreCounted) {
       EXPECT_TRUE(client.Query("CREATE TABLE t (i int)").ok) << client.error();
     }
     EXPECT_TRUE(WaitForStatus(proxy, "\"database\":\"raw\\\\xFF\\\\xC3\",\"state\":\"stopped\""))
-        << proxy.Ctl({"status"}).out;
+        << proxy.StatusJson();
     EXPECT_TRUE(LibpqClient(proxy.Url(name)).Query("INSERT INTO t VALUES (1)").ok);
     EXPECT_TRUE(proxy.Drain());
     const ReportJson report = proxy.Report();

@@ -56,6 +56,7 @@ constexpr char server_state[] =
     " UNION ALL SELECT 'large object ' || oid FROM pg_largeobject_metadata"
     " UNION ALL SELECT 'c function ' || p.proname FROM pg_proc p JOIN pg_language l"
     "  ON l.oid = p.prolang WHERE p.oid >= 16384 AND l.lanname IN ('c', 'internal')"
+    "  AND p.prokind <> 'a'"
     " UNION ALL SELECT 'file ' || pg_read_file('postgresql.auto.conf')"
     " UNION ALL SELECT 'trigger ' || tgname FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid"
     "  JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = 'pgparity'"

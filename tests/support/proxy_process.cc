@@ -222,7 +222,7 @@ bool ProxyProcess::Drain(const std::string& timeout) {
 }
 
 std::optional<double> ProxyProcess::StatusNumber(const std::string& key) {
-  const auto value = Parse(Ctl({"status"}).out);
+  const auto value = Parse(StatusJson());
   if (!value.has_value()) return std::nullopt;
   const auto* number = value->as_object().if_contains({key.data(), key.size()});
   if (number == nullptr || !number->is_number()) return std::nullopt;
@@ -230,7 +230,7 @@ std::optional<double> ProxyProcess::StatusNumber(const std::string& key) {
 }
 
 std::string ProxyProcess::StatusText(const std::string& key) {
-  const auto value = Parse(Ctl({"status"}).out);
+  const auto value = Parse(StatusJson());
   return value.has_value() ? TextOr(value->as_object(), key) : "";
 }
 
@@ -250,23 +250,36 @@ RunResult ProxyProcess::Verdict(const std::vector<std::string>& arguments) {
 }
 
 int ProxyProcess::HttpStatus(const std::string& path) {
+  const std::string answer = HttpGet(path);
+  int status = 0;
+  std::sscanf(answer.c_str(), "HTTP/%*s %d", &status);
+  return status;
+}
+
+std::string ProxyProcess::StatusJson() {
+  const std::string answer = HttpGet("/api/v1/status");
+  const size_t head = answer.find("\r\n\r\n");
+  return head == std::string::npos ? "" : answer.substr(head + 4);
+}
+
+std::string ProxyProcess::HttpGet(const std::string& path) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   sockaddr_in address{};
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<uint16_t>(admin_port_));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  int status = 0;
+  std::string answer;
   if (connect(fd, reinterpret_cast<sockaddr*>(&address), sizeof(address)) == 0) {
     const std::string request =
         "GET " + path + " HTTP/1.1\r\nHost: " + admin() + "\r\nConnection: close\r\n\r\n";
-    std::string answer(64, '\0');
+    char buffer[4096];
     if (send(fd, request.data(), request.size(), MSG_NOSIGNAL) > 0) {
-      const ssize_t n = recv(fd, answer.data(), answer.size() - 1, 0);
-      if (n > 0) std::sscanf(answer.c_str(), "HTTP/%*s %d", &status);
+      for (ssize_t n = 0; (n = recv(fd, buffer, sizeof(buffer), 0)) > 0;)
+        answer.append(buffer, static_cast<size_t>(n));
     }
   }
   close(fd);
-  return status;
+  return answer;
 }
 
 }  // namespace pgparity::support

@@ -79,7 +79,9 @@ class ProxyProcess {
   RunResult Ctl(const std::vector<std::string>& arguments);
   // `ctl drain`; false with the reason on stderr when it did not answer 0.
   bool Drain(const std::string& timeout = "120s");
-  // A number of `ctl status`; nullopt when there is none of this name.
+  // What `ctl status` prints; "" when the admin address does not answer.
+  std::string StatusJson();
+  // A number of it; nullopt when there is none of this name.
   std::optional<double> StatusNumber(const std::string& key);
   std::string StatusText(const std::string& key);
   ReportJson Report(const std::vector<std::string>& arguments = {});
@@ -89,6 +91,8 @@ class ProxyProcess {
 
  private:
   bool WaitReady();
+  // The whole answer, head and all; "" when there is none.
+  std::string HttpGet(const std::string& path);
 
   ProxyOptions options_;
   TempDir dir_;
