@@ -131,12 +131,14 @@ TEST_P(DriverMatrix, TheTranscriptIsThatOfADirectRun) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Plain, DriverMatrix,
-                         ::testing::Combine(::testing::Values(Variant{"Plain", {}, ""}),
-                                            ::testing::ValuesIn(Drivers())),
-                         [](const auto& test) {
-                           return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
-                         });
+INSTANTIATE_TEST_SUITE_P(
+    Plain, DriverMatrix,
+    ::testing::Combine(::testing::Values(Variant{"Plain", {}, ""},
+                                         Variant{"Exact", {"--ordering", "exact"}, ""}),
+                       ::testing::ValuesIn(Drivers())),
+    [](const auto& test) {
+      return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
+    });
 
 }  // namespace
 }  // namespace pgparity::support
