@@ -236,7 +236,8 @@ void ExchangeEdit::Query(const Cut& cut) {
 
   const bool inside = exchange_.inside;
   const bool works = exchange_.works || found.works;
-  const bool wanted = inside ? works && found.commits : found.writes;
+  const bool goes_on = found.certain && found.begins && !found.commits;
+  const bool wanted = inside ? works && found.commits : found.writes && !goes_on;
   if (found.edit == Edit::none || (inside && found.edit == Edit::append)) {
     Stop(found.certain ? TokenLeftOut::other_statement : TokenLeftOut::text);
   }
