@@ -73,7 +73,7 @@ void UnitAssembler::TokenSent(uint64_t session, Stamp stamp) {
   impl_->FindOrMake(session, stamp)->TokenSent(stamp);
 }
 
-void UnitAssembler::TokenSeen(uint64_t session, const Token& token, Stamp stamp) {
+void UnitAssembler::TokenSeen(uint64_t session, const LsnToken& token, Stamp stamp) {
   impl_->FindOrMake(session, stamp)->TokenSeen(token, stamp);
 }
 

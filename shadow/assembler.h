@@ -78,7 +78,7 @@ class UnitAssembler {
   // the unit's writes and before its commit; and what came, before the server's bytes that end the
   // unit. Nothing comes where the unit fails first.
   void TokenSent(uint64_t session, Stamp stamp);
-  void TokenSeen(uint64_t session, const Token& token, Stamp stamp);
+  void TokenSeen(uint64_t session, const LsnToken& token, Stamp stamp);
   // The tap left bytes out from here on ("ring-full", "paused"); the session's state is unknown
   // until Resynchronised: idle, with nothing outstanding.
   void Lost(uint64_t session, std::string_view reason, Stamp stamp);

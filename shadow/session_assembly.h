@@ -39,7 +39,7 @@ class SessionAssembly final : public protocol::TrackerEvents {
   void ServerBytes(std::string_view bytes, Stamp stamp);
   void ElidedRows(const protocol::RowDigest& digest);
   void TokenSent(Stamp stamp);
-  void TokenSeen(const Token& token, Stamp stamp);
+  void TokenSeen(const LsnToken& token, Stamp stamp);
   void Lost(std::string_view reason);
   void Resynchronised();
   // The session is over; nothing is called after it.
@@ -77,6 +77,7 @@ class SessionAssembly final : public protocol::TrackerEvents {
   void FollowingEnds(Mode mode);
   void ForgetStream();
   void BusyOver();
+  void TokenOver();
   void CommitOver();
 
   // session_units.cc
@@ -130,7 +131,8 @@ class SessionAssembly final : public protocol::TrackerEvents {
   bool in_block_ = false;  // the next unit is inside a block from its beginning
   std::string copy_data_;  // of the COPY that runs, not yet in a statement
   std::optional<Stamp> commit_sent_, busy_since_;
-  Stamp last_sent_ = 0;  // of the newest statement answered
+  std::optional<Stamp> token_sent_;  // the oldest whose unit has not ended
+  Stamp last_sent_ = 0;              // of the newest statement answered
 
   std::vector<protocol::StatementEvent> unanswered_;  // closing
   bool closing_done_ = false;

@@ -226,7 +226,7 @@ absl::StatusOr<UnitHeader> DecodeHeader(std::string_view bytes) {
   header.late = (flags & 2) != 0;
   header.read_only = (flags & 4) != 0;
   if ((flags & 8) != 0) {
-    Token& token = header.token.emplace();
+    LsnToken& token = header.token.emplace();
     token.lsn = reader.U64();
     token.xid = reader.U64();
     token.now_us = static_cast<int64_t>(reader.U64());

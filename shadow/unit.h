@@ -34,12 +34,12 @@ struct OrderKey {
 };
 
 // What the primary said of a unit after its last write and before its commit (ordering `exact`).
-struct Token {
+struct LsnToken {
   uint64_t lsn = 0;      // pg_current_wal_insert_lsn()
   uint64_t xid = 0;      // pg_current_xact_id_if_assigned(); 0: none
   int64_t now_us = 0;    // now(), microseconds since 2000-01-01 00:00 UTC
   std::string snapshot;  // pg_current_snapshot(), of REPEATABLE READ and SERIALIZABLE; else empty
-  friend bool operator==(const Token&, const Token&) = default;
+  friend bool operator==(const LsnToken&, const LsnToken&) = default;
 };
 
 enum class UnitEnd : uint8_t {
@@ -86,7 +86,7 @@ struct UnitHeader {
   // its completion.
   uint32_t epoch = 0;
   uint64_t lsn = 0;
-  std::optional<Token> token;
+  std::optional<LsnToken> token;
   Stamp done = 0;  // the reply that ended it was seen
   UnitEnd end = UnitEnd::committed;
   bool explicit_block =

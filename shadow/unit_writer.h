@@ -12,6 +12,7 @@
 
 #include "shadow/assembler.h"
 #include "shadow/journal.h"
+#include "shadow/lsn_order.h"
 #include "shadow/unit.h"
 
 namespace pgparity::shadow {
@@ -30,7 +31,7 @@ struct OpenUnit {
   bool failed = false;          // a statement of it failed, and was not rolled back to a savepoint
   bool unclear_rollback = false;  // the tag ROLLBACK of a statement whose text is not known
   bool read_only = true;
-  std::optional<Token> token;
+  std::optional<LsnToken> token;
   std::string broken;  // gap reason: it cannot be journalled as a unit
 
   bool open() const { return settings != nullptr; }
@@ -61,11 +62,15 @@ class UnitWriter {
   void CommitOver(Stamp stamp) { Erase(&commits_, stamp); }
   void Busy(Stamp since) { busy_.insert(since); }
   void BusyOver(Stamp since) { Erase(&busy_, since); }
+  // Ordering `exact`.
+  void TokenSent(Stamp since) { lsns_.Asked(since); }
+  void TokenOver(Stamp since) { lsns_.Over(since); }
+  void TokenSeen(uint64_t lsn, Stamp stamp) { lsns_.Seen(lsn, stamp); }
   void AdvanceTo(Stamp bound);
   // Writes what is owed, at the end.
   void Close();
 
-  Stamp watermark() const { return watermark_; }
+  Stamp watermark() const { return watermark_.time; }
   const LiveWatermark& live() const { return live_; }
 
  private:
@@ -96,9 +101,11 @@ class UnitWriter {
 
   std::multiset<Stamp> commits_, busy_;
   Stamp newest_seen_ = 0;
-  Stamp watermark_ = 0, settled_ = 0;
-  Stamp carried_watermark_ = 0, carried_settled_ = 0;    // by the newest record
-  Stamp newest_key_ = 0, newest_done_ = 0;               // of the units journalled
+  LsnOrder lsns_;
+  OrderKey watermark_, carried_watermark_;  // carried by the newest record
+  Stamp settled_ = 0, carried_settled_ = 0;
+  OrderKey newest_key_;  // of the units journalled
+  Stamp newest_done_ = 0;
   Stamp last_record_ = 0, last_skipped_ = 0;             // when
   uint64_t skipped_units_ = 0, skipped_statements_ = 0;  // not told of in the journal yet
   bool flush_failing_ = false;

@@ -35,7 +35,7 @@ UnitHeader FullHeader() {
   header.key = 6;
   header.epoch = 0x01020304;
   header.lsn = 0x1112131415161718;
-  header.token = Token{0x2122232425262728, 8, -9, "1:3:2"};
+  header.token = LsnToken{0x2122232425262728, 8, -9, "1:3:2"};
   header.done = 7;
   header.end = UnitEnd::in_doubt;
   header.explicit_block = true;
