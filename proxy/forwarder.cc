@@ -65,6 +65,7 @@ struct Forwarder::Impl {
   }
 
   absl::Status MakeThreads(bool capturing);
+  std::unique_ptr<EditContext> MakeEdit();
   absl::Status Listen();
   void Accept(Transport client);
 
@@ -85,7 +86,18 @@ struct Forwarder::Impl {
   uint64_t last_id = 0;
   size_t next_thread = 0;
   std::atomic<bool> stopped{false};
+  std::atomic<bool> refused{false};  // a session's token
 };
+
+std::unique_ptr<EditContext> Forwarder::Impl::MakeEdit() {
+  auto edit = std::make_unique<EditContext>();
+  edit->max_text = options.ordering_text;
+  edit->max_frame = options.max_frame;
+  edit->on_refusal = [this](std::string_view error) {
+    if (!refused.exchange(true) && options.on_token_refusal) options.on_token_refusal(error);
+  };
+  return edit;
+}
 
 absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
   for (int i = 0; i < std::max(options.threads, 1); ++i) {
@@ -98,7 +110,8 @@ absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
       leftover += ring->leftover();
     }
     absl::StatusOr<std::unique_ptr<ForwardThread>> thread = ForwardThread::Create(
-        i, &clock, &shared, &primary, &connections, std::move(ring), &capture_switch, &waker);
+        i, &clock, &shared, &primary, &connections, std::move(ring), &capture_switch, &waker,
+        capturing && options.tokens ? MakeEdit() : nullptr);
     if (!thread.ok()) return thread.status();
     threads.push_back(*std::move(thread));
   }
@@ -200,6 +213,15 @@ ForwarderCounters Forwarder::counters() const {
     sum.bad_frames += one.bad_frames.value();
     sum.client_bytes += one.client_bytes.value();
     sum.server_bytes += one.server_bytes.value();
+    if (const TokenCounters* tokens = thread->token_counters(); tokens != nullptr) {
+      sum.tokens_sent += tokens->sent.value();
+      sum.tokens_seen += tokens->seen.value();
+      sum.tokens_refused_sessions += tokens->refused_sessions.value();
+      sum.queries_sent_again += tokens->sent_again.value();
+      for (size_t i = 0; i < kTokenLeftOuts; ++i) {
+        sum.tokens_left_out[i] += tokens->left_out[i].value();
+      }
+    }
     if (thread->tap() == nullptr) continue;
     const Tap::Counters& tap = thread->tap()->counters();
     sum.captured_records += tap.records.value();
@@ -224,6 +246,8 @@ void Forwarder::SetCapture(bool on, std::string_view reason) {
     impl_->capture_switch.TurnOff(reason);
   }
 }
+
+void Forwarder::OfferTokens(bool on) { impl_->shared.tokens.store(on); }
 
 void Forwarder::SetClientTls(std::shared_ptr<const TlsServer> server) {
   impl_->shared.client_tls.Set(std::move(server));

@@ -1,8 +1,10 @@
 // The forwarder: listeners, forwarding threads, and the capture thread behind their taps.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +15,7 @@
 #include "proxy/capture.h"
 #include "proxy/tls_client.h"
 #include "proxy/tls_server.h"
+#include "proxy/token_counters.h"
 
 namespace pgparity::proxy {
 
@@ -40,6 +43,10 @@ struct ForwarderOptions {
   size_t ring_bytes = 64 << 20;        // of each
   size_t capture_row_bytes = 1 << 20;  // rows recorded of one statement
   Stamp stamp_base = 1;                // no stamp of this process is lower
+  bool tokens = false;                 // ordering `exact`; without a sink it has no effect
+  size_t ordering_text = 16 << 10;     // of a simple Query that is edited, bytes
+  // The first refusal of a token by the primary, and its reason; on a forwarding thread, soon.
+  std::function<void(std::string_view error)> on_token_refusal;
   // Null: logins pass through. Outlives the forwarder, and is stopped before it.
   const Authenticator* authenticator = nullptr;
 };
@@ -50,6 +57,8 @@ struct ForwarderCounters {
   uint64_t refused_sessions = 0;
   uint64_t connect_failures = 0, cancels = 0, cancels_dropped = 0, bad_frames = 0;
   uint64_t client_bytes = 0, server_bytes = 0;
+  uint64_t tokens_sent = 0, tokens_seen = 0, tokens_refused_sessions = 0, queries_sent_again = 0;
+  std::array<uint64_t, kTokenLeftOuts> tokens_left_out{};  // by TokenLeftOut
   uint64_t captured_records = 0, captured_bytes = 0, capture_lost = 0, unrecorded_sessions = 0;
 };
 
@@ -83,6 +92,9 @@ class Forwarder {
   // The kill switch: takes effect with each session's next bytes. Off, a session with traffic is
   // lost with that reason; on again, it is taken up when it is next idle.
   void SetCapture(bool on, std::string_view reason);
+
+  // Ordering `exact` is offered to the sessions that log in from now on, or is not. On at first.
+  void OfferTokens(bool on);
 
   // Connections accepted from now on are taken with it; see ForwarderOptions::client_tls.
   void SetClientTls(std::shared_ptr<const TlsServer> server);

@@ -99,6 +99,21 @@ void AddForwarding(const MetricsSnapshot& now, Page* page) {
                 now.added_latency);
 }
 
+void AddTokens(const ForwarderCounters& f, Page* page) {
+  page->Counter("pgparity_tokens_sent_total",
+                "LSN tokens put into clients' exchanges (--ordering exact).", f.tokens_sent);
+  page->Counter("pgparity_tokens_seen_total", "Of those, answered.", f.tokens_seen);
+  page->Counter("pgparity_token_refused_sessions_total",
+                "Sessions to which the primary refused a token.", f.tokens_refused_sessions);
+  std::map<std::string, uint64_t> left_out;
+  for (size_t i = 0; i < kTokenLeftOuts; ++i) {
+    left_out[std::string(NameOf(static_cast<TokenLeftOut>(i)))] = f.tokens_left_out[i];
+  }
+  page->Counters("pgparity_tokens_left_out_total",
+                 "Writes and commits that went without a token, by the reason.", "reason",
+                 left_out);
+}
+
 void AddShadowing(const MetricsSnapshot& now, Page* page) {
   page->Counter("pgparity_captured_bytes_total", "Bytes put into the capture rings.",
                 now.forward.captured_bytes);
@@ -140,6 +155,7 @@ std::string RenderMetrics(const MetricsSnapshot& snapshot) {
   page.Labelled("pgparity_build_info", "1, labelled with the version.", "version",
                 {{snapshot.version, 1}});
   AddForwarding(snapshot, &page);
+  if (snapshot.exact) AddTokens(snapshot.forward, &page);
   if (snapshot.shadowing) AddShadowing(snapshot, &page);
   return page.Text();
 }

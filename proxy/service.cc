@@ -24,6 +24,7 @@
 #include "proxy/role_map.h"
 #include "proxy/service_manager.h"
 #include "proxy/shadow_pipeline.h"
+#include "proxy/token_watch.h"
 #include "proxy/url.h"
 
 namespace pgparity::proxy {
@@ -85,6 +86,7 @@ class Service {
   absl::Status LoadTls();
   absl::Status LoadClientTls();
   absl::Status StartPipeline();
+  void StartTokenWatch();
   absl::Status MakeAuthenticator();
   void Reload();
   absl::Status CheckRoles(const ShadowPipelineOptions& pipeline) const;
@@ -93,6 +95,7 @@ class Service {
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
   std::string StatusJson() const;
   void AddDatabases(boost::json::object* status) const;
+  void AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const;
   std::string MetricsText() const;
   std::string ReportJson() const;
   void SetPaused(bool paused);
@@ -108,6 +111,7 @@ class Service {
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<TokenWatch> token_watch_;
   std::unique_ptr<AdminServer> admin_;
 };
 
@@ -155,6 +159,12 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.data_dir = options_.data_dir;
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
+  forward.tokens = options_.ordering == OrderingMode::exact;
+  forward.ordering_text = options_.ordering_text;
+  forward.on_token_refusal = [](std::string_view error) {
+    LogWarning(StrCat("--ordering exact: the primary refused its position to a session (", error,
+                      "): the order of what such sessions write is found as passive finds it"));
+  };
   if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
   forward.authenticator = authenticator_.get();
   return forward;
@@ -225,6 +235,28 @@ absl::Status Service::StartPipeline() {
   return absl::OkStatus();
 }
 
+// Sessions try the token on their own too, so that it is no condition to have a user here.
+void Service::StartTokenWatch() {
+  if (options_.ordering != OrderingMode::exact) return;
+  if (pipeline_ == nullptr) return LogWarning("--ordering exact without --shadow has no effect");
+  if (primary_.user.empty()) {
+    return LogWarning(
+        "--ordering exact: the primary's URL has no user; whether the primary tells its WAL "
+        "position shows when clients log in");
+  }
+  TokenWatch::Hooks hooks;
+  hooks.ask = [conninfo = primary_.ToLibpqConninfo(), timeout = options_.connect_timeout] {
+    return AskForToken(conninfo, timeout);
+  };
+  hooks.primary_reachable = [this] { return forwarder_->primary_reachable(); };
+  hooks.offer = [this](bool on) { forwarder_->OfferTokens(on); };
+  hooks.log_info = [](std::string_view line) { LogInfo(line); };
+  hooks.log_warning = [](std::string_view line) { LogWarning(line); };
+  forwarder_->OfferTokens(false);  // until the primary has answered
+  token_watch_ = std::make_unique<TokenWatch>(std::move(hooks));
+  token_watch_->Start();
+}
+
 absl::Status Service::MakeAuthenticator() {
   AuthOptions auth;
   auth.mode = options_.auth;
@@ -286,6 +318,7 @@ absl::Status Service::Start() {
     absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
     if (!status.ok()) return status;
   }
+  StartTokenWatch();
   if (!options_.admin.empty()) {
     auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();
@@ -345,6 +378,7 @@ std::string Service::MetricsText() const {
   now.version = PGPARITY_VERSION;
   now.primary_up = forwarder_->primary_reachable();
   now.forward = forwarder_->counters();
+  now.exact = options_.ordering == OrderingMode::exact;
   now.added_latency = forwarder_->added_latency();
   if (pipeline_ == nullptr) return RenderMetrics(now);
   now.shadowing = true;
@@ -374,6 +408,25 @@ void Service::AddDatabases(boost::json::object* status) const {
   (*status)["not_shadowed"] = std::move(passed);
 }
 
+void Service::AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const {
+  const bool asked = options_.ordering == OrderingMode::exact;
+  const bool refused =
+      token_watch_ != nullptr && token_watch_->answer() == TokenWatch::Answer::refused;
+  (*status)["ordering"] = asked && pipeline_ != nullptr && !refused ? "exact" : "passive";
+  if (!asked) return;
+  if (refused) (*status)["ordering_refused"] = token_watch_->refusal();
+  boost::json::object left_out;
+  for (size_t i = 0; i < kTokenLeftOuts; ++i) {
+    const std::string_view name = NameOf(static_cast<TokenLeftOut>(i));
+    left_out[boost::json::string_view(name.data(), name.size())] = forward.tokens_left_out[i];
+  }
+  (*status)["tokens"] = boost::json::object{{"sent", forward.tokens_sent},
+                                            {"seen", forward.tokens_seen},
+                                            {"refused_sessions", forward.tokens_refused_sessions},
+                                            {"sent_again", forward.queries_sent_again},
+                                            {"left_out", std::move(left_out)}};
+}
+
 std::string Service::StatusJson() const {
   const shadow::ApplierStatus shadow =
       pipeline_ != nullptr ? pipeline_->status() : shadow::ApplierStatus{};
@@ -393,6 +446,7 @@ std::string Service::StatusJson() const {
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
   if (pipeline_ != nullptr) AddDatabases(&status);
+  AddOrdering(forward, &status);
   if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
 }
@@ -444,6 +498,7 @@ void Service::Run(Signals* signals) {
 void Service::Stop() {
   if (admin_ != nullptr) admin_->Stop();
   if (authenticator_ != nullptr) authenticator_->Stop();
+  if (token_watch_ != nullptr) token_watch_->Stop();
   if (forwarder_ != nullptr) forwarder_->Stop();
   if (pipeline_ != nullptr && forwarder_ != nullptr) {
     pipeline_->log()->AddProxyLatency(forwarder_->added_latency());

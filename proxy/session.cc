@@ -131,12 +131,21 @@ void Session::Pump(Side* from, Side* to) {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     // Backpressure: what one side does not take, the other is not asked for.
     if (!from->readable || !to->pending.empty()) return;
+    if (from_client && edit_ != nullptr && ClientWaits()) return;
     const std::string_view piece = Receive(from);
     if (piece.empty()) return;
     const Stamp stamp = context_->clock->Now();
-    const Relay::Step step =
-        from_client ? relay_.FromClient(piece, stamp) : relay_.FromServer(piece, stamp);
-    Send(to, piece.substr(0, step.forward));
+    Relay::Step step;
+    if (edit_ == nullptr) [[likely]] {
+      step = from_client ? relay_.FromClient(piece, stamp) : relay_.FromServer(piece, stamp);
+      Send(to, piece.substr(0, step.forward));
+    } else {
+      step = {piece.size(), from_client ? Carry(edit_->FromClient(piece, stamp))
+                                        : Carry(edit_->FromServer(piece, stamp))};
+      if (!from_client && client_.readable && edit_->takes_client()) {
+        context_->loop->Again(&client_);  // it may have waited
+      }
+    }
     (from_client ? context_->counters.client_bytes : context_->counters.server_bytes)
         .Add(step.forward);
     if (timed()) context_->added_latency.Add((context_->clock->Now() - stamp) / 1000);
@@ -149,6 +158,17 @@ void Session::Pump(Side* from, Side* to) {
     }
   }
   context_->loop->Again(from);
+}
+
+Relay::Next Session::Carry(const ExchangeEdit::Output& output) {
+  Send(&primary_, output.to_primary);
+  Send(&client_, output.to_client);
+  return output.next;
+}
+
+// Its bytes are left where they are; but the end of a client that has gone is looked for.
+bool Session::ClientWaits() const {
+  return !edit_->takes_client() && !(client_.ending && !edit_->holds_client_bytes());
 }
 
 void Session::Send(Side* to, std::string_view bytes) {
@@ -216,6 +236,7 @@ void Session::PassEndOn() {
   if (!client_.ended || !primary_.pending.empty()) return;
   if (client_.broken || !primary_.transport.open()) return Close();
   if (primary_.write_shut || (opening_ != nullptr && !opening_->received.empty())) return;
+  if (edit_ != nullptr && edit_->holds_client_bytes()) return;
   EndWriting(&primary_);
 }
 
@@ -223,6 +244,7 @@ void Session::EndIfDraining() {
   if (!context_->shared->draining.load(std::memory_order_relaxed)) [[likely]]
     return;
   if (state_ != State::relaying || !relay_.Idle()) return;
+  if (edit_ != nullptr && !edit_->Idle()) return;
   if (!client_.pending.empty() || !primary_.pending.empty()) return;
   Shutdown();
 }

@@ -35,6 +35,12 @@ class ShadowPipeline::Sink : public CaptureSink {
   void ElidedRows(uint64_t session, const protocol::RowDigest& digest, Stamp stamp) override {
     if (!passed_through_.contains(session)) assembler_->ElidedRows(session, digest, stamp);
   }
+  void TokenSent(uint64_t session, Stamp stamp) override {
+    if (!passed_through_.contains(session)) assembler_->TokenSent(session, stamp);
+  }
+  void TokenSeen(uint64_t session, const shadow::LsnToken& token, Stamp stamp) override {
+    if (!passed_through_.contains(session)) assembler_->TokenSeen(session, token, stamp);
+  }
   void Lost(uint64_t session, std::string_view reason, Stamp stamp) override {
     if (!passed_through_.contains(session)) assembler_->Lost(session, reason, stamp);
   }

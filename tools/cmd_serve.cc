@@ -27,8 +27,8 @@ absl::StatusOr<T> Choose(const std::string& value,
 }
 
 absl::StatusOr<proxy::OrderingMode> ParseOrdering(const std::string& value) {
-  if (value == "hold" || value == "exact") {
-    return absl::InvalidArgumentError("\"" + value + "\" comes later; passive is what there is");
+  if (value == "hold") {
+    return absl::InvalidArgumentError("\"hold\" comes later; passive and exact are what there is");
   }
   return Choose<proxy::OrderingMode>(value, {{"passive", proxy::OrderingMode::passive},
                                              {"hold", proxy::OrderingMode::hold},
@@ -158,8 +158,12 @@ void AddShadowing(CLI::App* app, ServeOptions* o) {
   constexpr char kGroup[] = "Shadowing";
   const auto group = [&](CLI::Option* option) { return option->group(kGroup); };
   group(AddValue(app, "--ordering", &o->ordering, ParseOrdering, "MODE",
-                 "How the order of commits is found: passive; hold and exact come later"))
+                 "How the order of commits is found: passive (the primary gets the client's bytes "
+                 "alone), exact (it is asked for its WAL position before each commit); hold comes "
+                 "later"))
       ->default_str("passive");
+  group(AddSize(app, "--ordering-text", &o->ordering_text,
+                "Largest simple query that exact adds its question to"));
   group(AddValue(app, "--reads", &o->read_sample, proxy::ParseReads, "all|sample=P|off",
                  "Which reads are run on the shadow and compared; sample=0.1 takes one in ten"))
       ->default_str("all");

@@ -16,7 +16,14 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
   return text != nullptr ? std::strtoull(text, nullptr, 10) : otherwise;
 }
 
-TEST(Torture, PassiveCallsNothingDivergent) {
+struct Mode {
+  const char* name;
+  const char* ordering;
+};
+
+class Torture : public ::testing::TestWithParam<Mode> {};
+
+TEST_P(Torture, NothingIsCalledDivergent) {
   TortureOptions options;
   options.seed = Setting("PGPARITY_TORTURE_SEED", 20261120);
   options.units = Setting("PGPARITY_TORTURE_UNITS", 2000);
@@ -26,7 +33,7 @@ TEST(Torture, PassiveCallsNothingDivergent) {
   pair.Seed(TortureSchema(options.hot_rows));
   const std::chrono::microseconds delay(Setting("PGPARITY_TORTURE_DELAY_US", 500));
   DelayRelay behind(PrimaryCluster().port(), delay, options.seed);
-  ProxyOptions serve = ProxyFor(pair);
+  ProxyOptions serve = ProxyFor(pair, {"--ordering", GetParam().ordering});
   serve.primary_url =
       "postgres://postgres@127.0.0.1:" + std::to_string(behind.port()) + "/" + pair.name();
   ProxyProcess proxy(serve);
@@ -47,6 +54,10 @@ TEST(Torture, PassiveCallsNothingDivergent) {
   EXPECT_EQ(report.statements.at("ambiguous_resolved"), report.statements.at("ambiguous"));
   ExpectEqualTables(pair, {"orders.created_at", "audit.at"});
 }
+
+INSTANTIATE_TEST_SUITE_P(Modes, Torture,
+                         ::testing::Values(Mode{"Passive", "passive"}, Mode{"Exact", "exact"}),
+                         [](const auto& test) { return test.param.name; });
 
 }  // namespace
 }  // namespace pgparity::support

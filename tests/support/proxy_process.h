@@ -79,7 +79,7 @@ class ProxyProcess {
   RunResult Ctl(const std::vector<std::string>& arguments);
   // `ctl drain`; false with the reason on stderr when it did not answer 0.
   bool Drain(const std::string& timeout = "120s");
-  // A number of `ctl status`; nullopt when there is none of this name.
+  // A number of `ctl status`; nullopt when there is none of this name. "a.b": b inside of a.
   std::optional<double> StatusNumber(const std::string& key);
   std::string StatusText(const std::string& key);
   ReportJson Report(const std::vector<std::string>& arguments = {});
