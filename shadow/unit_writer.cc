@@ -1,6 +1,7 @@
 #include "shadow/unit_writer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "protocol/text.h"
@@ -135,6 +136,24 @@ void UnitWriter::SkipRead(OpenUnit* unit) {
 }
 
 void UnitWriter::Finish(UnitHeader header, OpenUnit* unit) {
+  if (lsns_.none() || header.token || header.key < bound_) return Journal(std::move(header), unit);
+  waiting_.push_back({std::move(header), std::move(*unit)});
+  *unit = OpenUnit();
+}
+
+void UnitWriter::JournalWaiting(Stamp bound) {
+  std::deque<Waiting> still;
+  for (Waiting& waiting : waiting_) {
+    if (waiting.header.key < bound) {
+      Journal(std::move(waiting.header), &waiting.unit);
+    } else {
+      still.push_back(std::move(waiting));
+    }
+  }
+  waiting_ = std::move(still);
+}
+
+void UnitWriter::Journal(UnitHeader header, OpenUnit* unit) {
   header.ordinal = ++ordinal_;
   header.wall_offset = wall_offset_;
   header.read_only = unit->read_only;
@@ -197,8 +216,13 @@ void UnitWriter::Gap(std::string_view reason, std::string_view detail) {
 
 void UnitWriter::AdvanceTo(Stamp bound) {
   Saw(bound);
+  bound_ = std::max(bound_, bound);
+  JournalWaiting(bound);
   const Stamp oldest_commit = commits_.empty() ? bound : std::min(bound, *commits_.begin());
-  const Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
+  Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.unit.first_sent != 0) oldest_busy = std::min(oldest_busy, waiting.unit.first_sent);
+  }
   watermark_ = std::max(
       watermark_, OrderKey{watermark_.epoch, lsns_.Watermark(bound, oldest_commit), oldest_commit});
   settled_ = std::max(settled_, oldest_busy);
@@ -244,6 +268,7 @@ void UnitWriter::Flush() {
 }
 
 void UnitWriter::Close() {
+  JournalWaiting(std::numeric_limits<Stamp>::max());
   if (!drops_owed_.empty()) WriteOwed().IgnoreError();
   last_skipped_ = 0;
   WriteSkippedReads(kSkippedReadsEvery);

@@ -34,6 +34,7 @@ TEST_P(Torture, NothingIsCalledDivergent) {
   const std::chrono::microseconds delay(Setting("PGPARITY_TORTURE_DELAY_US", 500));
   DelayRelay behind(PrimaryCluster().port(), delay, options.seed);
   ProxyOptions serve = ProxyFor(pair, {"--ordering", GetParam().ordering});
+  if (const char* kept = std::getenv("PGPARITY_TORTURE_DATA_DIR")) serve.data_dir = kept;
   serve.primary_url =
       "postgres://postgres@127.0.0.1:" + std::to_string(behind.port()) + "/" + pair.name();
   ProxyProcess proxy(serve);
