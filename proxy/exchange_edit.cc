@@ -115,9 +115,24 @@ void ExchangeEdit::SetParameters(const std::map<std::string, std::string>& param
 
 ExchangeEdit::Output ExchangeEdit::LoggedIn(std::string_view ahead, Stamp stamp) {
   BeginOutput(stamp);
-  backlog_.assign(ahead);
-  StartProbe();
+  LookAtOffer();
+  if (probe_due_) {
+    backlog_.assign(ahead);
+    StartProbe();
+  } else {
+    resumed_.assign(ahead);
+    Client(resumed_);
+  }
   return EndOutput();
+}
+
+void ExchangeEdit::LookAtOffer() {
+  const uint32_t round = context_->offer->round();
+  if (round == offered_) return;
+  offered_ = round;
+  statement_ = Statement::absent;
+  probe_due_ = round != 0;
+  probes_ = 0;
 }
 
 void ExchangeEdit::StartProbe() {

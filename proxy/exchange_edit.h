@@ -17,6 +17,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -32,12 +33,24 @@
 
 namespace pgparity::proxy {
 
+// Whether sessions are to ask for tokens. Any thread.
+class TokenOffer {
+ public:
+  void Set(bool on) { round_.store(on ? ++rounds_ : 0); }
+  // 0: they are not; else the number of times that it was said.
+  uint32_t round() const { return round_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint32_t> round_{0}, rounds_{0};
+};
+
 // What the edits of one thread's sessions share.
 struct EditContext {
   ClassCache classes;
   TokenCounters counters;
-  size_t max_text = 16 << 10;                        // of a simple Query that is edited, bytes
-  uint32_t max_frame = 1u << 30;                     // largest length word that passes
+  size_t max_text = 16 << 10;     // of a simple Query that is edited, bytes
+  uint32_t max_frame = 1u << 30;  // largest length word that passes
+  const TokenOffer* offer = nullptr;
   std::function<void(std::string_view)> on_refusal;  // with the server's error; may be null
   std::string to_primary, to_client, scratch;        // in the making
 };
@@ -165,6 +178,7 @@ class ExchangeEdit {
   bool MayPut();
   void PutToken();
   void Stop(TokenLeftOut why);
+  void LookAtOffer();
   void StartProbe();
   uint64_t NameHash(std::string_view name) const;
 
@@ -181,7 +195,8 @@ class ExchangeEdit {
   void OnError(const FrameCutter::Cut& cut);
   bool SendUnedited(std::string_view error);
   void OnReady(const FrameCutter::Cut& cut);
-  void ReleaseHeld();
+  void Release(std::string* held);
+  bool KeepBack(const FrameCutter::Cut& cut);
   void Refused(std::string_view error);
   void SetParameter(std::string_view name, std::string_view value);
 
@@ -200,6 +215,7 @@ class ExchangeEdit {
   Wait wait_ = Wait::nothing;
   Answering answering_ = Answering::client;
   bool block_works_ = false;  // the open transaction block has read or written
+  uint32_t offered_ = 0;      // TokenOffer::round() when it was last looked at
   bool probe_due_ = false;    // at the next ReadyForQuery that leaves the session idle
   bool probe_answered_ = false;
   int probes_ = 0;         // that came to nothing and were no refusal
@@ -208,6 +224,7 @@ class ExchangeEdit {
   std::string backlog_, resumed_;  // of the client: waiting, and being gone through
   std::string unedited_;           // the Query as the client wrote it
   std::string held_;               // CommandComplete of the Query's last statement
+  std::string notices_;            // of the parser, until it is known whether the Query goes again
 };
 
 }  // namespace pgparity::proxy

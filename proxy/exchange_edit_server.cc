@@ -39,6 +39,15 @@ bool IsOfTheMoment(std::string_view error) {
   return EndsSession(error) || kind == "57" || kind == "53" || kind == "40" || kind == "25";
 }
 
+// DEBUG and LOG, for clients that ask for them by client_min_messages: they tell of each message.
+bool TellsOfMessages(std::string_view notice) {
+  const std::string_view severity = ErrorField(notice, 'V');
+  return severity.starts_with("DEBUG") || severity == "LOG";
+}
+
+// The parser's only notice: an identifier is too long (name_too_long).
+bool IsOfTheParser(std::string_view notice) { return ErrorField(notice, 'C') == "42622"; }
+
 size_t Characters(std::string_view text) {
   size_t count = 0;
   for (const char c : text) count += (static_cast<unsigned char>(c) & 0xC0) != 0x80 ? 1 : 0;
@@ -59,7 +68,9 @@ void ExchangeEdit::ServerFrame(const Cut& cut) {
       const std::string_view name = body.ReadCString();
       SetParameter(name, body.ReadCString());
     }
-    return to_client_.Pass(cut.bytes, cut.kept);
+    dropping_ = cut.tag == 'N' && KeepBack(cut);
+    if (!dropping_) to_client_.Pass(cut.bytes, cut.kept);
+    return;
   }
   switch (answering_) {
     case Answering::probe:
@@ -69,6 +80,7 @@ void ExchangeEdit::ServerFrame(const Cut& cut) {
       if (cut.tag == 'Z') answering_ = Answering::client;
       return;
     case Answering::client:
+      if (cut.tag != 'E') Release(&notices_);
       if (expected_.pending() && TokenReply(cut)) {
         dropping_ = true;
       } else {
@@ -76,6 +88,21 @@ void ExchangeEdit::ServerFrame(const Cut& cut) {
       }
       return;
   }
+}
+
+// Whether a notice does not go on now: it is the token's, or may come twice.
+bool ExchangeEdit::KeepBack(const Cut& cut) {
+  if (answering_ == Answering::probe) return TellsOfMessages(cut.body());
+  if (answering_ == Answering::unedited || !expected_.pending()) return false;
+  const Token& token = expected_.tokens[expected_.next];
+  if (expected_.replies == token.behind && token.next != Token::Next::complete &&
+      TellsOfMessages(cut.body())) {
+    return true;
+  }
+  const bool first = !expected_.passed && token.next == Token::Next::description;
+  if (!first || cut.kind != Cut::Kind::frame || !IsOfTheParser(cut.body())) return false;
+  notices_.append(cut.bytes);
+  return true;
 }
 
 void ExchangeEdit::ProbeReply(const Cut& cut) {
@@ -124,7 +151,7 @@ bool ExchangeEdit::TokenReply(const Cut& cut) {
     token.next = Token::Next::complete;
   } else if (token.next == Token::Next::complete && cut.tag == 'C') {
     ++expected_.next;
-    ReleaseHeld();
+    Release(&held_);
   } else {
     return false;
   }
@@ -188,10 +215,10 @@ void ExchangeEdit::OnCommandComplete(const Cut& cut) {
   held_.assign(cut.bytes);
 }
 
-void ExchangeEdit::ReleaseHeld() {
-  if (held_.empty()) return;
-  to_client_.Pass(held_, true);
-  held_.clear();
+void ExchangeEdit::Release(std::string* held) {
+  if (held->empty()) return;
+  to_client_.Pass(*held, true);
+  held->clear();
 }
 
 void ExchangeEdit::OnError(const Cut& cut) {
@@ -200,6 +227,7 @@ void ExchangeEdit::OnError(const Cut& cut) {
     const bool first = !expected_.passed && token.next == Token::Next::description;
     if (first && SendUnedited(cut.body())) {
       dropping_ = true;
+      notices_.clear();  // they come again
       return;
     }
     if (expected_.replies == token.behind && token.next != Token::Next::complete &&
@@ -208,6 +236,7 @@ void ExchangeEdit::OnError(const Cut& cut) {
     }
     expected_.next = expected_.count;
   }
+  Release(&notices_);
   held_.clear();
   names_.Failed();
   to_client_.Pass(cut.bytes, cut.kept);
@@ -232,13 +261,14 @@ bool ExchangeEdit::SendUnedited(std::string_view error) {
 }
 
 void ExchangeEdit::OnReady(const Cut& cut) {
-  ReleaseHeld();
+  Release(&held_);
   to_client_.Pass(cut.bytes, cut.kept);
   to_client_.Flush();
   names_.Ready(relay_->exchange().outstanding() == 0);
   if (relay_->exchange().status() == 'I') names_.TransactionOver();
   expected_ = Expected{};
   if (wait_ == Wait::query) wait_ = Wait::nothing;
+  LookAtOffer();
   if (probe_due_ && wait_ == Wait::nothing && relay_->Idle() && client_.AtBoundary()) {
     StartProbe();
   }

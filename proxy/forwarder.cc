@@ -62,6 +62,7 @@ struct Forwarder::Impl {
     shared.proxy_protocol = options.proxy_protocol;
     shared.primary_tls = options.primary_tls;
     shared.authenticator = options.authenticator;
+    offer.Set(options.tokens_offered);
   }
 
   absl::Status MakeThreads(bool capturing);
@@ -87,12 +88,14 @@ struct Forwarder::Impl {
   size_t next_thread = 0;
   std::atomic<bool> stopped{false};
   std::atomic<bool> refused{false};  // a session's token
+  TokenOffer offer;
 };
 
 std::unique_ptr<EditContext> Forwarder::Impl::MakeEdit() {
   auto edit = std::make_unique<EditContext>();
   edit->max_text = options.ordering_text;
   edit->max_frame = options.max_frame;
+  edit->offer = &offer;
   edit->on_refusal = [this](std::string_view error) {
     if (!refused.exchange(true) && options.on_token_refusal) options.on_token_refusal(error);
   };
@@ -247,7 +250,7 @@ void Forwarder::SetCapture(bool on, std::string_view reason) {
   }
 }
 
-void Forwarder::OfferTokens(bool on) { impl_->shared.tokens.store(on); }
+void Forwarder::OfferTokens(bool on) { impl_->offer.Set(on); }
 
 void Forwarder::SetClientTls(std::shared_ptr<const TlsServer> server) {
   impl_->shared.client_tls.Set(std::move(server));

@@ -44,6 +44,7 @@ struct ForwarderOptions {
   size_t capture_row_bytes = 1 << 20;  // rows recorded of one statement
   Stamp stamp_base = 1;                // no stamp of this process is lower
   bool tokens = false;                 // ordering `exact`; without a sink it has no effect
+  bool tokens_offered = true;          // see OfferTokens
   size_t ordering_text = 16 << 10;     // of a simple Query that is edited, bytes
   // The first refusal of a token by the primary, and its reason; on a forwarding thread, soon.
   std::function<void(std::string_view error)> on_token_refusal;
@@ -93,7 +94,8 @@ class Forwarder {
   // lost with that reason; on again, it is taken up when it is next idle.
   void SetCapture(bool on, std::string_view reason);
 
-  // Ordering `exact` is offered to the sessions that log in from now on, or is not. On at first.
+  // Ordering `exact` is offered to the sessions, or is not, from when they are next idle on.
+  // Offered anew, it is tried anew by sessions to which it was refused.
   void OfferTokens(bool on);
 
   // Connections accepted from now on are taken with it; see ForwarderOptions::client_tls.

@@ -86,7 +86,7 @@ class Service {
   absl::Status LoadTls();
   absl::Status LoadClientTls();
   absl::Status StartPipeline();
-  void StartTokenWatch();
+  void AskForFirstToken();
   absl::Status MakeAuthenticator();
   void Reload();
   absl::Status CheckRoles(const ShadowPipelineOptions& pipeline) const;
@@ -160,6 +160,8 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
   forward.tokens = options_.ordering == OrderingMode::exact;
+  forward.tokens_offered =
+      token_watch_ == nullptr || token_watch_->answer() == TokenWatch::Answer::answered;
   forward.ordering_text = options_.ordering_text;
   forward.on_token_refusal = [](std::string_view error) {
     LogWarning(StrCat("--ordering exact: the primary refused its position to a session (", error,
@@ -236,7 +238,7 @@ absl::Status Service::StartPipeline() {
 }
 
 // Sessions try the token on their own too, so that it is no condition to have a user here.
-void Service::StartTokenWatch() {
+void Service::AskForFirstToken() {
   if (options_.ordering != OrderingMode::exact) return;
   if (pipeline_ == nullptr) return LogWarning("--ordering exact without --shadow has no effect");
   if (primary_.user.empty()) {
@@ -249,12 +251,13 @@ void Service::StartTokenWatch() {
     return AskForToken(conninfo, timeout);
   };
   hooks.primary_reachable = [this] { return forwarder_->primary_reachable(); };
-  hooks.offer = [this](bool on) { forwarder_->OfferTokens(on); };
+  hooks.offer = [this](bool on) {
+    if (forwarder_ != nullptr) forwarder_->OfferTokens(on);
+  };
   hooks.log_info = [](std::string_view line) { LogInfo(line); };
   hooks.log_warning = [](std::string_view line) { LogWarning(line); };
-  forwarder_->OfferTokens(false);  // until the primary has answered
   token_watch_ = std::make_unique<TokenWatch>(std::move(hooks));
-  token_watch_->Start();
+  token_watch_->Ask();
 }
 
 absl::Status Service::MakeAuthenticator() {
@@ -306,6 +309,7 @@ absl::Status Service::Start() {
   if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
+  AskForFirstToken();
   auto forwarder =
       Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
@@ -318,7 +322,7 @@ absl::Status Service::Start() {
     absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
     if (!status.ok()) return status;
   }
-  StartTokenWatch();
+  if (token_watch_ != nullptr) token_watch_->Start();
   if (!options_.admin.empty()) {
     auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();

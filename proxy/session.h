@@ -51,8 +51,6 @@ struct ForwardShared {
   bool proxy_protocol = false;                   // connections begin with a load balancer's header
   std::shared_ptr<const TlsClient> primary_tls;  // null: none
   const Authenticator* authenticator = nullptr;  // null: logins pass through
-  // Sessions that log in now may be edited, where their thread can.
-  std::atomic<bool> tokens{true};
 };
 
 // What the sessions of one thread share. Outlives them.

@@ -127,8 +127,7 @@ void Session::FinishLogin(std::string_view login_end, size_t taken, Stamp stamp)
   state_ = State::relaying;
 
   Send(&client_, login_end);
-  if (context_->edit != nullptr && tap_session_.recordable &&
-      context_->shared->tokens.load(std::memory_order_relaxed)) {
+  if (context_->edit != nullptr && tap_session_.recordable) {
     edit_ = std::make_unique<ExchangeEdit>(&relay_, context_->tap, &tap_session_, context_->edit);
     edit_->SetParameters(facts.parameters());
   }

@@ -32,7 +32,6 @@ absl::Status AskForToken(const std::string& conninfo, absl::Duration connect_tim
 }
 
 void TokenWatch::Start() {
-  Ask();
   thread_ = std::thread([this] { Run(); });
   pthread_setname_np(thread_.native_handle(), "token-watch");
 }

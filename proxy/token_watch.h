@@ -1,6 +1,6 @@
 // Whether the primary answers an LSN token at all: asked on a connection of our own at the start,
 // at each reconnect of the primary, and now and then while it refuses (a hot standby may become a
-// primary). Ordering `exact` is offered to the sessions that log in while it does.
+// primary). Ordering `exact` is offered to sessions while it does.
 #pragma once
 
 #include <condition_variable>
@@ -35,7 +35,7 @@ class TokenWatch {
   explicit TokenWatch(Hooks hooks) : hooks_(std::move(hooks)) {}
   ~TokenWatch() { Stop(); }
 
-  // Asks for the first time, and then goes on in a thread of its own.
+  // Goes on in a thread of its own. Ask() before it.
   void Start();
   void Stop();
 

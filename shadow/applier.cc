@@ -17,7 +17,7 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
-// How long a drain waits for rows to be settled.
+// How long a drain waits for one more row to be settled.
 constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
@@ -123,10 +123,15 @@ absl::Status Applier::WaitFor(Position end, absl::Duration timeout) {
     }
   }
   // Rows that are written all the time cannot be settled, and are no reason not to end.
-  const auto patience =
-      std::min(deadline, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kSettle));
-  while (!settling_idle_ && !stop_ &&
-         changed_.wait_until(mutex_.native(), patience) != std::cv_status::timeout) {
+  size_t least = SIZE_MAX;
+  auto patience = std::chrono::steady_clock::now();
+  while (!settling_idle_ && !stop_) {
+    if (settling_open_ < least) {
+      least = settling_open_;
+      patience =
+          std::min(deadline, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kSettle));
+    }
+    if (changed_.wait_until(mutex_.native(), patience) == std::cv_status::timeout) break;
   }
   return absl::OkStatus();
 }
@@ -377,11 +382,13 @@ void Applier::PublishStatus(std::optional<Position> settled_to) {
                  : behind    ? ApplierState::catching_up
                              : ApplierState::shadowing;
   const bool idle = settling_->idle();
+  const size_t open = judge_.suspects()->open();
   MutexLock lock(&mutex_);
   published_ = std::move(status);
   if (settled_to.has_value()) {
     settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
     settling_idle_ = idle;
+    settling_open_ = open;
   }
   changed_.notify_all();
 }

@@ -192,6 +192,7 @@ class Applier {
   // connection.
   std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
   bool settling_idle_ ABSL_GUARDED_BY(mutex_) = true;  // as of settled_to_
+  size_t settling_open_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

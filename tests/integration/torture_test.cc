@@ -6,6 +6,7 @@
 
 #include "tests/integration/environment.h"
 #include "tests/support/delay_relay.h"
+#include "tests/support/libpq_client.h"
 #include "tests/support/torture.h"
 
 namespace pgparity::support {
@@ -19,14 +20,25 @@ uint64_t Setting(const char* name, uint64_t otherwise) {
 struct Mode {
   const char* name;
   const char* ordering;
+  bool fsync;
 };
 
-class Torture : public ::testing::TestWithParam<Mode> {};
+class Torture : public ::testing::TestWithParam<Mode> {
+ protected:
+  void SetUp() override { SetFsync(GetParam().fsync); }
+  void TearDown() override { SetFsync(false); }
+  static void SetFsync(bool on) {
+    LibpqClient admin(PrimaryCluster().Url("postgres"));
+    const char* const value = on ? "on" : "off";
+    ASSERT_TRUE(admin.Query(std::string("ALTER SYSTEM SET fsync = ") + value).ok);
+    ASSERT_TRUE(admin.Query("SELECT pg_reload_conf()").ok);
+  }
+};
 
 TEST_P(Torture, NothingIsCalledDivergent) {
   TortureOptions options;
   options.seed = Setting("PGPARITY_TORTURE_SEED", 20261120);
-  options.units = Setting("PGPARITY_TORTURE_UNITS", 2000);
+  options.units = Setting("PGPARITY_TORTURE_UNITS", 10000);
   options.connections = static_cast<int>(Setting("PGPARITY_TORTURE_CONNECTIONS", 32));
   std::printf("seed %llu\n", static_cast<unsigned long long>(options.seed));
   DatabasePair pair("torture");
@@ -44,7 +56,7 @@ TEST_P(Torture, NothingIsCalledDivergent) {
       "postgres://postgres@127.0.0.1:" + std::to_string(before.port()) + "/" + pair.name(),
       options);
   EXPECT_EQ(result.trouble, "");
-  ASSERT_TRUE(proxy.Drain());
+  ASSERT_TRUE(proxy.Drain(std::to_string(Setting("PGPARITY_TORTURE_DRAIN_SECONDS", 120)) + "s"));
   const ReportJson report = proxy.Report();
   std::printf("%s\n", report.Summary().c_str());
   EXPECT_EQ(report.statements.at("divergent"), 0U) << report.text;
@@ -57,7 +69,10 @@ TEST_P(Torture, NothingIsCalledDivergent) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Modes, Torture,
-                         ::testing::Values(Mode{"Passive", "passive"}, Mode{"Exact", "exact"}),
+                         ::testing::Values(Mode{"Passive", "passive", false},
+                                           Mode{"PassiveFsync", "passive", true},
+                                           Mode{"Exact", "exact", false},
+                                           Mode{"ExactFsync", "exact", true}),
                          [](const auto& test) { return test.param.name; });
 
 }  // namespace

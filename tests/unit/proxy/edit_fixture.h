@@ -96,9 +96,11 @@ class EditTest : public testing::Test {
  protected:
   EditTest() {
     session_.id = 1;
+    context_.offer = &offer_;
     tap_.Opened(&session_, "info", false, 1);
     Drain();
     events_.clear();
+    offer_.Set(true);
     edit_.SetParameters({{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}});
   }
 
@@ -164,6 +166,7 @@ class EditTest : public testing::Test {
   Tap tap_{ring_.get(), &switch_, &waker_};
   TapSession session_;
   Relay relay_{{1 << 20, 1 << 20}, &tap_, &session_};
+  TokenOffer offer_;
   EditContext context_;
   ExchangeEdit edit_{&relay_, &tap_, &session_, &context_};
   std::mt19937* cut_ = nullptr;  // pieces of random sizes; null: whole

@@ -56,6 +56,23 @@ TEST_F(EditTest, AProbeThatWasCancelledIsMadeAgainWhenTheSessionIsIdle) {
   Exchange(Do("DELETE FROM t") + Sync(), Do("DELETE FROM t") + kToken + Sync());
 }
 
+TEST_F(EditTest, IsTriedWhenItIsOfferedAndAnewWhenItIsOfferedAnew) {
+  offer_.Set(false);
+  Take(edit_.LoggedIn(Query("DELETE FROM t"), 5));
+  EXPECT_EQ(TakePrimary(), Query("DELETE FROM t"));
+  offer_.Set(true);
+  Answer(Complete("DELETE 0") + Ready(), Complete("DELETE 0") + Ready());
+  EXPECT_EQ(TakePrimary(), TokenProbeMessages());
+  Answer(Error("55000", "recovery is in progress") + Ready(), "");
+  Exchange(Query("DELETE FROM t"), Query("DELETE FROM t"));
+  offer_.Set(false);
+  offer_.Set(true);
+  Answer(Complete("DELETE 0") + Ready(), Complete("DELETE 0") + Ready());
+  EXPECT_EQ(TakePrimary(), TokenProbeMessages());
+  Answer(Probed(), "");
+  Exchange(Query("DELETE FROM t"), Query("DELETE FROM t\n;EXECUTE pgparity_token"));
+}
+
 TEST_F(EditTest, AFatalErrorReachesTheClientThroughAProbe) {
   Take(edit_.LoggedIn("", 5));
   const std::string fatal =
@@ -326,6 +343,32 @@ TEST_F(EditTest, ATextThatWasNotWholeGoesAgainAsItWas) {
   Client(Query(half));
   Answer(Error("42P01", "no such table", 14) + Ready(),
          Error("42P01", "no such table", 14) + Ready());
+}
+
+TEST_F(EditTest, TheParsersNoticesComeOnce) {
+  Begin();
+  const std::string notice =
+      Of('N', "VNOTICE" + Text("") + "C" + Text("42622") + "M" + Text("truncated") + '\0');
+  Client(Query("DELETE FROM much_too_long"));
+  Answer(notice + Complete("DELETE 0") + TokenQueried() + Ready(),
+         notice + Complete("DELETE 0") + Ready());
+  Client(Query("DELETE FROM much_too_long x y"));
+  Answer(notice + Error("42601", "not at the end", 5) + Ready(),
+         notice + Error("42601", "not at the end", 5) + Ready());
+  Client(Query("DELETE FROM much_too_long WHERE"));
+  Answer(notice + Error("42601", "at \";\"", 34) + Ready(), "");
+  Answer(notice + Error("42601", "at the end", 32) + Ready(),
+         notice + Error("42601", "at the end", 32) + Ready());
+}
+
+// With client_min_messages = debug the server tells of the token's own messages.
+TEST_F(EditTest, WhatTellsOfTheTokenIsTakenOut) {
+  Begin();
+  const std::string debug = Of('N', "VDEBUG" + Text("") + "M" + Text("bind") + '\0');
+  Client(Do("DELETE FROM t") + Sync());
+  Answer(debug + Ran("DELETE 0") + debug + BindComplete() + debug + TokenRow() +
+             Complete("SELECT 1") + debug + Ready(),
+         debug + Ran("DELETE 0") + debug + Ready());
 }
 
 TEST_F(EditTest, ASimpleCommitIsAskedBeforeItself) {
