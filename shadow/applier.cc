@@ -245,9 +245,13 @@ absl::Status Applier::EnsureConnected() {
 }
 
 void Applier::ReloadCatalogs() {
+  const Stamp begun = hooks_.now();
   auto primary = hooks_.load_primary_catalog();
   const bool again = !primary.ok() && !absl::IsNotFound(primary.status());
-  if (primary.ok()) primary_catalog_ = *std::move(primary);
+  if (primary.ok()) {
+    primary_catalog_ = *std::move(primary);
+    primary_catalog_read_ = begun;
+  }
   catalog_again_ = again ? absl::Now() + absl::Seconds(1) : absl::InfiniteFuture();
 }
 

@@ -166,6 +166,7 @@ class Applier {
   uint64_t turn_ = 0;                    // of the newest plan
   uint64_t dispatched_ = 0;              // the newest turn dispatched
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
+  Stamp primary_catalog_read_ = 0;  // it has what was done before
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold
   std::deque<Plan> window_;            // submitted, in order
