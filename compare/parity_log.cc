@@ -23,7 +23,8 @@ constexpr int64_t kSecondUs = 1'000'000;
 constexpr int64_t kMaxTickUs = 5 * kSecondUs;
 constexpr int64_t kGapJoinUs = 60 * kSecondUs;
 constexpr size_t kMaxShapeText = 2048, kMaxExampleText = 4096, kMaxLine = 1024, kMaxDetail = 2000;
-constexpr size_t kMaxFacts = 200;
+// Some facts are of one database, of which there may be a thousand.
+constexpr size_t kMaxFacts = 5000, kMaxFactName = 128;
 constexpr std::string_view kOther = "other";
 
 // At most `limit` bytes, cut between UTF-8 characters, with a mark of the cut.
@@ -318,10 +319,15 @@ void ParityLog::SetAppliedPosition(uint64_t position) {
   impl_->pending.meta["applied_position"] = static_cast<int64_t>(position);
 }
 
+void ParityLog::SetEventsPosition(uint64_t position) {
+  MutexLock lock(&impl_->mutex);
+  impl_->pending.meta["events_position"] = static_cast<int64_t>(position);
+}
+
 void ParityLog::SetFact(std::string_view name, std::string_view value) {
   MutexLock lock(&impl_->mutex);
   auto& facts = impl_->pending.facts;
-  const std::string key = Cut(name, 64);
+  const std::string key = Cut(name, kMaxFactName);
   if (facts.size() < kMaxFacts || facts.contains(key)) facts[key] = Cut(value, kMaxExampleText);
 }
 

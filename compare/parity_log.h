@@ -59,6 +59,11 @@ enum class Counter : uint8_t {
   statements_seen,
   // Rows written in an order that nothing proves, or perhaps not as on the primary.
   rows_unproved,
+  // Of those, found equal since; rows that had to be made equal before; ambiguous statements all of
+  // whose rows were found equal since.
+  rows_settled,
+  rows_repaired,
+  ambiguous_resolved,
   kCount
 };
 
@@ -103,6 +108,8 @@ class ParityLog {
   // Every unit that stands before this position of the journal has been applied or settled, and
   // all that was seen of it was recorded here.
   void SetAppliedPosition(uint64_t position);
+  // The gaps that stand before this position of the journal were recorded here.
+  void SetEventsPosition(uint64_t position);
   // Free-form facts that the report shows: versions, role of the shadow connection, start check.
   void SetFact(std::string_view name, std::string_view value);
   void AddProxyLatency(const LatencyHistogram& added_us);

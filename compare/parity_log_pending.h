@@ -18,8 +18,11 @@ namespace pgparity::compare {
 inline constexpr size_t kClasses = static_cast<size_t>(Class::not_compared) + 1;
 inline constexpr size_t kCounters = static_cast<size_t>(Counter::kCount);
 inline constexpr std::array<std::string_view, kCounters> kCounterNames = {
-    "units_seen",     "units_applied",   "units_read_only", "units_rolled_back",
-    "units_in_doubt", "statements_seen", "rows_unproved"};
+    "units_seen",      "units_applied",
+    "units_read_only", "units_rolled_back",
+    "units_in_doubt",  "statements_seen",
+    "rows_unproved",   "rows_settled",
+    "rows_repaired",   "statements_ambiguous_resolved"};
 
 // A histogram of few values, small while there are few.
 class SparseHistogram {

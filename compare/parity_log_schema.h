@@ -15,8 +15,9 @@ inline constexpr int64_t kParityLogApplication = 0x70677061;  // "pgpa", PRAGMA 
 
 // Times are microseconds since 1970 (_us), buckets are seconds since 1970.
 inline constexpr char kParityLogSchema[] = R"sql(
--- Single values: soak_started_us, soak_ended_us, applied_position, hours_before and days_before (the
--- seconds since 1970 before which a bucket of tally and latency is an hour, or a day, and not a minute).
+-- Single values: soak_started_us, soak_ended_us, applied_position, events_position, hours_before and
+-- days_before (the seconds since 1970 before which a bucket of tally and latency is an hour, or a day,
+-- and not a minute).
 CREATE TABLE meta (
   name   TEXT PRIMARY KEY,
   value  INTEGER NOT NULL
@@ -30,7 +31,7 @@ CREATE TABLE fact (
 
 -- All counters, each by the bucket in which it was counted. kind and key:
 --   counter      units_seen, units_applied, units_read_only, units_rolled_back, units_in_doubt, statements_seen,
---                rows_unproved
+--                rows_unproved, rows_settled, rows_repaired, statements_ambiguous_resolved
 --   class        match, divergent, consequence, ambiguous, volatile, waived, refused, not-compared: statements
 --   reason       CLASS/REASON of those that are not a plain match
 --   note         incomplete, bytewise, digest-only: matches that were compared only so far

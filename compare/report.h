@@ -57,6 +57,8 @@ struct Report {
   int64_t started_us = 0, ended_us = 0;  // first and last tick of the soak; 0: none
   double seconds = 0, clean_seconds = 0;
   std::map<std::string, uint64_t> units;  // keys as in the JSON report
+  // Settling: unproved (now: perhaps not as on the primary), settled (found equal since), repaired.
+  std::map<std::string, uint64_t> rows;
   // Keys as in the JSON report, and unaccounted: seen, and in no class.
   std::map<std::string, uint64_t> statements;
   // Matches that were compared only so far: incomplete (rows past the capture limit could not be),
@@ -75,8 +77,8 @@ struct Report {
   // With ReportOptions::since_us: where the report really begins, and what was before.
   std::optional<int64_t> since_us;
   uint64_t earlier_divergences = 0, earlier_gaps = 0;
-  // Kept by ParityLog::SetAppliedPosition.
-  std::optional<uint64_t> applied_position;
+  // Kept by ParityLog::SetAppliedPosition and SetEventsPosition.
+  std::optional<uint64_t> applied_position, events_position;
 
   // Statements compared in full, classified ones included, among those seen; 1 when none was seen.
   double Coverage() const;

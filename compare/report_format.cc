@@ -34,6 +34,24 @@ constexpr Advice kGapAdvice[] = {
      "directly"},
     {"large-object", "large objects are not shadowed: copy them to the shadow another way"},
     {"server-file", "a statement read a file of the primary's server: load that data another way"},
+    {"database-without-shadow",
+     "sessions of that database were not shadowed: make it on the shadow as a copy, or raise "
+     "--shadow-databases, and soak anew; or name one database in --shadow"},
+    {"opaque-code",
+     "code that makes its own SQL is not run on the shadow as a superuser, as a member of other "
+     "roles or under a role of SET ROLE: give the shadow's URL an ordinary role (README, Roles)"},
+    {"code-escaped",
+     "code did on the shadow what no statement of a client may, and was rolled back: run it on "
+     "both "
+     "sides by hand"},
+    {"role-over-connections",
+     "a transaction changed to a role with connections of its own: map both roles alike"},
+    {"nonstandard-text",
+     "strings are read differently with standard_conforming_strings off, or in that client "
+     "encoding: change the session's setting"},
+    {"extension", "make the extension on the shadow by hand, where it is wanted"},
+    {"shadow-set-back",
+     "the shadow was made anew or restored from a backup during the soak: seed it and soak anew"},
     {"unknown-gid",
      "a transaction prepared before the shadowing began was ended: soak anew with none prepared"},
 };

@@ -100,6 +100,7 @@ std::string RenderJson(const Report& report, const Judgement& judgement) {
                   {"seconds", report.seconds},
                   {"clean_seconds", report.clean_seconds}};
   root["units"] = Counts(report.units);
+  root["rows"] = Counts(report.rows);
   root["statements"] = Counts(report.statements);
   root["not_compared_reasons"] = Counts(report.not_compared_reasons);
   root["partly_compared"] = Counts(report.partly);

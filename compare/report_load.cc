@@ -75,6 +75,8 @@ class Loader {
     if (meta.contains("applied_position")) {
       report_.applied_position = static_cast<uint64_t>(meta["applied_position"]);
     }
+    if (meta.contains("events_position"))
+      report_.events_position = static_cast<uint64_t>(meta["events_position"]);
     if (!options_.since_us.has_value()) return status;
     const int64_t since = BucketStart(*options_.since_us, kSecondUs) / kSecondUs;
     int64_t width = kMinute;
@@ -99,10 +101,14 @@ class Loader {
       const uint64_t n = CountOf(tallies_["counter"], name);
       if (name.starts_with("statements_")) {
         report_.statements[std::string(name.substr(11))] = n;
+      } else if (name.starts_with("rows_")) {
+        report_.rows[std::string(name.substr(5))] = n;
       } else {
-        report_.units[std::string(name.starts_with("units_") ? name.substr(6) : name)] = n;
+        report_.units[std::string(name.substr(6))] = n;
       }
     }
+    uint64_t& unproved = report_.rows["unproved"];
+    unproved -= std::min(unproved, report_.rows["settled"]);
     uint64_t compared = 0;
     for (size_t i = 0; i < kClasses; ++i) {
       const auto cls = static_cast<Class>(i);

@@ -89,6 +89,13 @@ void AppendCounts(const Report& report, std::string* out) {
                  " consequence,\n", "              ", statement("ambiguous"), " ambiguous, ",
                  statement("volatile"), " volatile, ", statement("waived"), " waived; ",
                  statement("refused"), " refused, ", statement("not_compared"), " not compared\n");
+  const auto rows = [&](const char* key) { return CountOf(report.rows, key); };
+  if (rows("unproved") + rows("settled") + rows("repaired") > 0) {
+    *out += StrCat("  settling    ", Plural(rows("settled"), "row"),
+                   " read again and found equal, ", Thousands(rows("repaired")),
+                   " of them after a repair; ", Thousands(rows("unproved")), " not settled yet; ",
+                   statement("ambiguous_resolved"), " of the ambiguous statements resolved\n");
+  }
   if (CountOf(report.statements, "unaccounted") > 0) {
     *out += StrCat("              ", statement("unaccounted"), " seen and not accounted for\n");
   }

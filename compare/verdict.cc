@@ -71,12 +71,15 @@ void AddCoverageReasons(const Report& report, const VerdictOptions& options,
                         "see what was not compared and why, below; or ask for less with "
                         "--min-coverage if you can answer for the rest"});
   }
+  const uint64_t resolved = CountOf(report.statements, "ambiguous_resolved");
+  const uint64_t unresolved = ambiguous - std::min(ambiguous, resolved);
   const double share =
-      compared == 0 ? 0 : static_cast<double>(ambiguous) / static_cast<double>(compared);
+      compared == 0 ? 0 : static_cast<double>(unresolved) / static_cast<double>(compared);
   if (share > options.max_ambiguous) {
     reasons->push_back(
         {"ambiguous-rate",
-         StrCat(Percent(share), " of the statements compared are ambiguous, at most ",
+         StrCat(Percent(share),
+                " of the statements compared are ambiguous and not resolved, at most ",
                 Percent(options.max_ambiguous), " may be"),
          "concurrent writes to the same rows leave open which order is right: see the "
          "ambiguous entries below"});
@@ -155,13 +158,14 @@ Judgement Judge(const Report& report, const VerdictOptions& options) {
          "a connection broke, or the primary stopped, between COMMIT and its answer: "
          "compare the tables concerned, then soak anew"});
   }
-  if (const uint64_t rows = CountOf(report.units, "rows_unproved"); rows > 0) {
-    reasons.push_back(
-        {"unproved-order",
-         StrCat("on ", Plural(rows, "row"),
-                " concurrent writes came in an order that nothing "
-                "proves: the shadow's rows may differ"),
-         "compare the tables named in the ambiguous entries, by key, while nothing writes them"});
+  if (const uint64_t rows = CountOf(report.rows, "unproved"); rows > 0) {
+    reasons.push_back({"unproved-order",
+                       StrCat("on ", Plural(rows, "row"),
+                              " concurrent writes came in an order that nothing "
+                              "proves: the shadow's rows may differ"),
+                       "wait until they are settled (`pgparity ctl drain`, --settle-reads), or "
+                       "compare the tables "
+                       "named in the ambiguous entries, by key, while nothing writes them"});
   }
   AddCoverageReasons(report, options, &reasons);
   AddNeverMatchedReason(report, &reasons);

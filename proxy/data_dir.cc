@@ -6,10 +6,14 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <charconv>
+#include <cstdio>
 #include <cstring>
 #include <fstream>
 #include <string_view>
 
+#include "absl/strings/escaping.h"
+#include "absl/strings/numbers.h"
 #include "protocol/text.h"
 
 namespace pgparity::proxy {
@@ -84,6 +88,35 @@ absl::StatusOr<std::unique_ptr<DataDir>> DataDir::Take(const std::string& path) 
   if (absl::Status status = WriteLine(path + "/running", StrCat(getpid())); !status.ok())
     return status;
   return dir;
+}
+
+// One line each: the position, a blank, the name in hexadecimal.
+absl::StatusOr<std::map<std::string, uint64_t>> DataDir::Databases() const {
+  std::map<std::string, uint64_t> databases;
+  const std::string path = path_ + "/databases";
+  if (!Exists(path)) return databases;
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.empty()) continue;  // there are none
+    const size_t blank = line.find(' ');
+    uint64_t position = 0;
+    const bool hex = blank != std::string::npos &&
+                     line.find_first_not_of("0123456789abcdef", blank + 1) == std::string::npos;
+    if (!hex || !absl::SimpleAtoi(line.substr(0, blank), &position))
+      return absl::DataLossError(StrCat(path, ": a line is not as pgparity writes it"));
+    databases[absl::HexStringToBytes(line.substr(blank + 1))] = position;
+  }
+  return databases;
+}
+
+absl::Status DataDir::SetDatabases(const std::map<std::string, uint64_t>& databases) {
+  std::string lines;
+  for (const auto& [name, position] : databases)
+    lines += StrCat(lines.empty() ? "" : "\n", position, " ", absl::BytesToHexString(name));
+  const std::string path = path_ + "/databases";
+  if (absl::Status status = WriteLine(path + ".new", lines); !status.ok()) return status;
+  if (rename((path + ".new").c_str(), path.c_str()) == 0) return absl::OkStatus();
+  return absl::UnavailableError(StrCat("cannot write ", path, ": ", strerror(errno)));
 }
 
 DataDir::~DataDir() { close(lock_fd_); }

@@ -3,11 +3,15 @@
 //   serve.pid    the process that serves it, which holds a flock on it
 //   lock         the journal writer's own
 //   login.secret  behind the salts of --auth url and scram (proxy/auth.h), 0600
+//   databases    of {database}: those that sessions have used, each with the journal position from
+//   which its units are its shadow's
 //   running      there while a process serves it: found at start, the one before did not end in
 //   order journal/     the journal (shadow/journal_format.h) parity.db    the parity log
 //   (compare/parity_log.h)
 #pragma once
 
+#include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 
@@ -27,6 +31,9 @@ class DataDir {
   std::string parity_log() const { return path_ + "/parity.db"; }
   // The process before did not end in order.
   bool unclean() const { return unclean_; }
+  // By name: positions in the journal. Names may hold any bytes.
+  absl::StatusOr<std::map<std::string, uint64_t>> Databases() const;
+  absl::Status SetDatabases(const std::map<std::string, uint64_t>& databases);
   // Marks an orderly end.
   void MarkClean();
 

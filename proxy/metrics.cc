@@ -134,8 +134,9 @@ void AddShadowing(const MetricsSnapshot& now, Page* page) {
               now.shadow.lag_seconds);
   if (now.report == nullptr) return;
   std::map<std::string, uint64_t> units = now.report->units, statements = now.report->statements;
-  for (const char* sum : {"seen", "pending", "rows_unproved"}) units.erase(sum);
-  for (const char* sum : {"seen", "compared", "unaccounted"}) statements.erase(sum);
+  for (const char* sum : {"seen", "pending"}) units.erase(sum);
+  for (const char* sum : {"seen", "compared", "unaccounted", "ambiguous_resolved"})
+    statements.erase(sum);
   page->Counters("pgparity_units_total", "Units of work by what became of them.", "outcome", units);
   page->Counters("pgparity_statements_total", "Statements by their class in the report.", "class",
                  statements);

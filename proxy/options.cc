@@ -9,6 +9,7 @@
 #include "absl/strings/ascii.h"
 #include "protocol/text.h"
 #include "proxy/listener.h"
+#include "proxy/role_map.h"
 #include "proxy/tls_client.h"
 #include "proxy/url.h"
 
@@ -172,11 +173,11 @@ absl::Status ValidateUrls(const ServeOptions& options) {
   if (!options.shadow.empty()) {
     const auto shadow = DatabaseUrl::Parse(options.shadow);
     if (!shadow.ok()) return ForOption("--shadow", shadow.status());
+    if (primary->database.empty() && primary->user.empty()) {
+      return Bad("--primary must name the database that is shadowed");
+    }
     if (shadow->kind == DatabaseUrl::Kind::sqlite) {
       return Bad("--shadow: an SQLite shadow comes later: use a postgres:// URL");
-    }
-    if (shadow->per_database()) {
-      return Bad("--shadow: {database} comes later: name the database that is shadowed");
     }
   }
   for (const std::string& listen : options.listen) {
@@ -226,6 +227,17 @@ absl::Status ValidateAuth(const ServeOptions& options) {
   return absl::OkStatus();
 }
 
+absl::Status ValidateRoleMap(const ServeOptions& options) {
+  if (options.shadow_role_map.empty()) return absl::OkStatus();
+  if (options.shadow.empty()) return Bad("--shadow-role-map needs --shadow");
+  const auto entries = ReadRoleMap(options.shadow_role_map);
+  if (!entries.ok()) return ForOption("--shadow-role-map", entries.status());
+  const shadow::RoleMap roles = MakeRoleMap(*entries, *DatabaseUrl::Parse(options.shadow), "");
+  return SnapshotLanes(static_cast<size_t>(options.shadow_connections), roles,
+                       options.read_sample > 0)
+      .status();
+}
+
 }  // namespace
 
 absl::Status Validate(const ServeOptions& options) {
@@ -240,7 +252,10 @@ absl::Status Validate(const ServeOptions& options) {
       {"--auth-query-rate", options.auth_query_rate, 1, 1'000'000, false},
       {"--max-frame", options.max_frame, 64 << 10, (1ull << 31) - 1, true},
       {"--shadow-connections", static_cast<uint64_t>(options.shadow_connections), 1, 1000, false},
+      {"--shadow-databases", options.shadow_databases, 1, 1000, false},
       {"--window", options.window, 1, 10'000, false},
+      {"--settle-reads", options.settle_reads, 0, 10'000'000, false},
+      {"--settle-table-rows", options.settle_table_rows, 0, 1'000'000'000'000, false},
       {"--ordering-text", options.ordering_text, 64, 1 << 20, true},
       {"--ring-size", options.ring_size, 1 << 20, 64ull << 30, true},
       {"--capture-rows", options.capture_rows, 0, 1ull << 30, true},
@@ -261,6 +276,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (absl::Status status = ValidateUrls(options); !status.ok()) return status;
   if (absl::Status status = ValidateTls(options); !status.ok()) return status;
   if (absl::Status status = ValidateAuth(options); !status.ok()) return status;
+  if (absl::Status status = ValidateRoleMap(options); !status.ok()) return status;
   if (options.login_timeout <= absl::ZeroDuration())
     return Bad("--login-timeout must be longer than 0");
   if (options.connect_timeout <= absl::ZeroDuration()) {

@@ -71,8 +71,12 @@ struct ServeOptions {
   double read_sample = 1;  // share of the units that only read, run on the shadow: 0 to 1
   shadow::DdlMode ddl = shadow::DdlMode::replay;
   int shadow_connections = 2;
-  size_t window = 64;  // units in flight
+  size_t shadow_databases = 16;  // with {database} in the shadow's URL
+  std::string shadow_role_map;   // file, see role_map.h; empty: none
+  size_t window = 64;            // units in flight
   absl::Duration time_tolerance = absl::Seconds(1);
+  uint64_t settle_reads = 2000;            // rows a second read again on the primary; 0: none
+  uint64_t settle_table_rows = 1'000'000;  // larger tables are not read whole
   bool start_check = true;
   absl::Duration start_check_timeout = absl::Minutes(10);
 

@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "compare/report.h"
 #include "protocol/text.h"
@@ -20,6 +21,7 @@
 #include "proxy/forwarder.h"
 #include "proxy/log.h"
 #include "proxy/metrics.h"
+#include "proxy/role_map.h"
 #include "proxy/service_manager.h"
 #include "proxy/shadow_pipeline.h"
 #include "proxy/token_watch.h"
@@ -87,10 +89,12 @@ class Service {
   void AskForFirstToken();
   absl::Status MakeAuthenticator();
   void Reload();
+  absl::Status CheckRoles(const ShadowPipelineOptions& pipeline) const;
   ForwarderOptions ForwardOptions() const;
   AdminHandlers Handlers();
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
   std::string StatusJson() const;
+  void AddDatabases(boost::json::object* status) const;
   void AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const;
   std::string MetricsText() const;
   std::string ReportJson() const;
@@ -103,6 +107,7 @@ class Service {
   std::vector<int> passed_sockets_;  // of the service manager
   std::shared_ptr<const TlsServer> client_tls_;
   std::shared_ptr<const TlsClient> primary_tls_;
+  std::vector<RoleMapEntry> role_map_;
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
@@ -111,21 +116,23 @@ class Service {
 };
 
 ShadowPipelineOptions Service::PipelineOptions() const {
-  const DatabaseUrl& primary = primary_;
   ShadowPipelineOptions pipeline;
   pipeline.data_dir = options_.data_dir;
-  if (!primary.user.empty()) pipeline.primary_conninfo = primary.ToLibpqConninfo();
-  pipeline.shadow_conninfo = shadow_.ToLibpqConninfo();
-  pipeline.database = primary.database.empty() ? primary.user : primary.database;
+  pipeline.primary = primary_;
+  pipeline.shadow = shadow_;
+  pipeline.role_map = role_map_;
+  pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
+  pipeline.max_databases = options_.shadow_databases;
   pipeline.ddl = options_.ddl;
   pipeline.read_sample = options_.read_sample;
-  pipeline.shadow_connections = static_cast<size_t>(options_.shadow_connections);
   pipeline.window = options_.window;
   pipeline.capture_rows = options_.capture_rows;
   pipeline.capture_frame = options_.capture_frame;
   pipeline.journal_segment = options_.journal_segment;
   pipeline.journal_keep = options_.journal_keep;
   pipeline.time_tolerance = options_.time_tolerance;
+  pipeline.settling.rows_per_second = options_.settle_reads;
+  pipeline.settling.max_table_rows = options_.settle_table_rows;
   pipeline.start_check = options_.start_check;
   pipeline.start_check_timeout = options_.start_check_timeout;
   pipeline.connect_timeout = options_.connect_timeout;
@@ -190,6 +197,21 @@ absl::Status Service::LoadClientTls() {
   return absl::OkStatus();
 }
 
+// A mistake in the map is refused at the first start. Later, as when the shadow cannot be reached,
+// it is no reason to keep clients from the primary; the map is looked at again whenever the shadow
+// is connected to.
+absl::Status Service::CheckRoles(const ShadowPipelineOptions& pipeline) const {
+  const shadow::RoleMap roles = pipeline.Roles(pipeline.database());
+  if (roles.empty()) return absl::OkStatus();
+  absl::Status status = shadow::postgres::CheckRoleMap(pipeline.ShadowConninfo(pipeline.database()),
+                                                       roles, pipeline.connect_timeout);
+  if (status.ok() || (pipeline_->first_start() && !absl::IsUnavailable(status))) return status;
+  LogWarning(StrCat(absl::IsUnavailable(status) ? "--shadow-role-map could not be checked yet: "
+                                                : "--shadow-role-map: ",
+                    protocol::MessageOf(status)));
+  return absl::OkStatus();
+}
+
 absl::Status Service::StartPipeline() {
   if (options_.shadow.empty()) {
     LogWarning("no --shadow: traffic is forwarded, and nothing is captured or compared");
@@ -199,11 +221,18 @@ absl::Status Service::StartPipeline() {
     return absl::UnimplementedError(
         "--shadow: an SQLite shadow comes later; give a postgres:// URL");
   }
+  if (!options_.shadow_role_map.empty()) {
+    auto entries = ReadRoleMap(options_.shadow_role_map);
+    if (!entries.ok()) return entries.status();
+    role_map_ = *std::move(entries);
+  }
+  const ShadowPipelineOptions pipeline_options = PipelineOptions();
   auto pipeline = ShadowPipeline::Open(
-      PipelineOptions(), [](std::string_view line) { LogInfo(line); },
+      pipeline_options, [](std::string_view line) { LogInfo(line); },
       [](std::string_view line) { LogWarning(line); });
   if (!pipeline.ok()) return pipeline.status();
   pipeline_ = *std::move(pipeline);
+  if (absl::Status status = CheckRoles(pipeline_options); !status.ok()) return status;
   pipeline_->BeginStartCheck();
   return absl::OkStatus();
 }
@@ -365,6 +394,24 @@ std::string Service::MetricsText() const {
   return RenderMetrics(now);
 }
 
+void Service::AddDatabases(boost::json::object* status) const {
+  boost::json::array databases, passed;
+  for (const DatabaseStatus& one : pipeline_->databases().databases()) {
+    const std::string_view state = shadow::StateName(one.applier.state);
+    databases.push_back({{"database", compare::EscapeControl(one.database)},
+                         {"state", boost::json::string_view(state.data(), state.size())},
+                         {"lag_units", one.applier.lag_units},
+                         {"lag_seconds", one.applier.lag_seconds},
+                         {"applied_units", one.applier.applied},
+                         {"trouble", compare::EscapeControl(one.applier.trouble)}});
+  }
+  for (const PassedThrough& one : pipeline_->databases().passed_through())
+    passed.push_back(
+        {{"database", compare::EscapeControl(one.database)}, {"sessions", one.sessions}});
+  (*status)["databases"] = std::move(databases);
+  (*status)["not_shadowed"] = std::move(passed);
+}
+
 void Service::AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const {
   const bool asked = options_.ordering == OrderingMode::exact;
   const bool refused =
@@ -394,7 +441,7 @@ std::string Service::StatusJson() const {
   status["lag_units"] = shadow.lag_units;
   status["lag_seconds"] = shadow.lag_seconds;
   status["applied_units"] = shadow.applied;
-  status["trouble"] = shadow.trouble;
+  status["trouble"] = compare::EscapeControl(shadow.trouble);
   status["primary_reachable"] = forwarder_->primary_reachable();
   status["sessions"] = forward.sessions_open;
   status["sessions_total"] = forward.sessions;
@@ -402,6 +449,7 @@ std::string Service::StatusJson() const {
   status["client_bytes"] = forward.client_bytes;
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
+  if (pipeline_ != nullptr) AddDatabases(&status);
   AddOrdering(forward, &status);
   if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
@@ -468,7 +516,10 @@ int RunServe(const ServeOptions& options) {
   Signals signals;
   Service service(options);
   if (absl::Status status = service.Start(); !status.ok()) {
-    std::fprintf(stderr, "pgparity serve: %s\n", std::string(protocol::MessageOf(status)).c_str());
+    const std::vector<std::string> lines =
+        absl::StrSplit(protocol::ToAbsl(protocol::MessageOf(status)), '\n');
+    for (const std::string& line : lines)
+      std::fprintf(stderr, "pgparity serve: %s\n", compare::EscapeControl(line).c_str());
     service.Stop();
     return kExitInternal;
   }

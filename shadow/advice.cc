@@ -1,14 +1,32 @@
 #include "shadow/advice.h"
 
+#include "protocol/text.h"
+#include "shadow/words.h"
+
 namespace pgparity::shadow {
 
 using compare::Comparison;
 
-std::string AdviceFor(const Comparison& comparison) {
+namespace {
+
+constexpr size_t kShapeShown = 200;
+
+// The evidence that a soak with a restricted role is for.
+std::string AdviceOnDenial(std::string_view role, std::string_view shape) {
+  std::string shown(shape.substr(0, kShapeShown));
+  if (shown.size() < shape.size()) shown += "...";
+  return protocol::StrCat("on the shadow ", role.empty() ? "its URL's role" : "the role ",
+                          role.empty() ? "" : Quoted(role, '"'), " is denied: ", shown,
+                          "; GRANT it what this needs, or map the client's role to another one "
+                          "(--shadow-role-map)");
+}
+
+}  // namespace
+
+std::string AdviceFor(const Comparison& comparison, std::string_view role, std::string_view shape) {
   using compare::Kind;
   const std::string& sqlstate = comparison.shadow_sqlstate;
-  if (sqlstate == "42501")
-    return "the shadow's role may not do this: grant it, or map the client to another role";
+  if (sqlstate == "42501") return AdviceOnDenial(role, shape);
   if (sqlstate == "42P01" || sqlstate == "42703")
     return "the shadow's schema lacks what the primary has: migrate it";
   if (sqlstate == "23505")

@@ -7,6 +7,7 @@
 #include "protocol/sql_tokens.h"
 #include "protocol/text.h"
 #include "shadow/analysis_walk.h"
+#include "shadow/code_words.h"
 #include "shadow/parse_tree.h"
 #include "shadow/replay_rules.h"
 #include "shadow/secrets.h"
@@ -329,6 +330,23 @@ void Judge(const Collector& walk, Analysis* out) {
   if (runs && walk.writes_catalog()) SetRule(out, ReplayRule::never, "system-catalog-write");
 }
 
+// The schema that holds our progress on the shadow.
+bool NamesOwnSchema(std::string_view text, const Analysis& out) {
+  auto own = [](const TableName& table) { return IsOwnName(table.schema); };
+  if (std::any_of(out.reads.begin(), out.reads.end(), own) ||
+      std::any_of(out.writes.begin(), out.writes.end(), own)) {
+    return true;
+  }
+  // Elsewhere a string is data, and may hold any word.
+  const bool code = out.kind == StatementKind::ddl || out.kind == StatementKind::do_block ||
+                    out.kind == StatementKind::set || out.sets_config;
+  bool found = false;
+  ForEachWord(text, code ? kMaxCodeNesting : 0, [&](const CodeWord& word) {
+    found = found || IsOwnName(word.text) || (word.unicode && out.kind == StatementKind::ddl);
+  });
+  return found;
+}
+
 void FillUnparsed(std::string_view text, std::string_view error, Analysis* out) {
   out->kind = StatementKind::unparsed;
   SetRule(out, ReplayRule::never, "unparsed");
@@ -366,6 +384,11 @@ Analysis Analyse(std::string_view text) {
   out.cte_writes = walk.found_data_modifying_cte();
   if (out.cte_writes) out.key_predicates.reset();
   Judge(walk, &out);
+  out.definition = DefinitionOf(*node);
+  out.code = CodeOf(text, *node);
+  out.own_schema = NamesOwnSchema(text, out);
+  if (out.kind == StatementKind::ddl && out.rule != ReplayRule::never && DefinesInCatalog(text))
+    SetRule(&out, ReplayRule::never, "system-catalog-write");
   if (out.kind == StatementKind::ddl && node->node_case != PG_QUERY__NODE__NODE_SELECT_STMT &&
       !EvaluatesNow(*node))
     out.volatile_calls.clear();

@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "shadow/code_risk.h"
 
 namespace pgparity::shadow {
 
@@ -51,6 +52,14 @@ enum class ReplayRule : uint8_t {
   never,                // acts on the server or outside it: a gap
   session_role,  // SET ROLE, SESSION AUTHORIZATION, RESET ALL, DISCARD: changes the session model
                  // alone
+};
+
+// Whether a statement is a definition alone, running nothing at once.
+enum class DefinitionKind : uint8_t {
+  none,
+  named,          // what it defines is reached by its name
+  unnamed,        // operators, casts, domains: reached by others' statements too
+  event_trigger,  // likewise, by DDL; fires none itself
 };
 
 struct TableName {
@@ -199,6 +208,9 @@ struct Analysis {
   bool carries_secret =
       false;              // CREATE/ALTER ROLE with PASSWORD, USER MAPPING, SUBSCRIPTION, dblink
   int max_parameter = 0;  // the largest $n
+  DefinitionKind definition = DefinitionKind::none;
+  CodeFinding code;         // of the code in it: DO, CREATE FUNCTION and other definitions
+  bool own_schema = false;  // names the schema pgparity, or may (U&"..." in DDL)
 };
 
 // Caps nesting and token count before any protobuf call. An empty statement is `other` with

@@ -214,8 +214,9 @@ void Collector::NoteDynamicSql(const PgQuery__FuncCall& call) {
   for (size_t i = 0; i < call.n_args; ++i) {
     const ValueSource argument = ValueOf(call.args[i]);
     if (argument.kind != ValueSource::Kind::literal) return AddReason("dynamic-sql");
-    if (const std::string_view reason = ReasonAgainstCode(argument.literal); !reason.empty())
-      AddReason(reason);
+    const CodeFinding finding = LookAtCode(argument.literal);
+    if (finding.opaque) AddReason("dynamic-sql");
+    if (!finding.reason.empty()) AddReason(finding.reason);
   }
 }
 

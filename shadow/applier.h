@@ -16,10 +16,12 @@
 #include "absl/time/time.h"
 #include "compare/mutex.h"
 #include "compare/parity_log.h"
+#include "shadow/cut_search.h"
 #include "shadow/judge.h"
 #include "shadow/plan.h"
 #include "shadow/reader_pool.h"
 #include "shadow/sequencer.h"
+#include "shadow/settling.h"
 #include "shadow/store.h"
 
 namespace pgparity::shadow {
@@ -32,13 +34,18 @@ struct ApplierOptions {
   size_t snapshot_lanes = 1;
   PlannerOptions planner;
   JudgeOptions judge;
+  // Of several appliers on one journal, the one that tells of its events and of the soak.
+  bool main = true;
+  Position first = 0;  // where a stream without progress begins
+  SettlingOptions settling;
   Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
 };
 
 // What the capture side has published: valid for whoever has read the journal to `journal_end`.
 struct LivePoint {
-  Stamp watermark = 0, settled = 0;
+  OrderKey watermark;
+  Stamp settled = 0;
   Position journal_end = 0;
 };
 
@@ -48,9 +55,18 @@ struct ApplierHooks {
   std::function<uint64_t()> last_ordinal;  // of the newest unit journalled; thread-safe
   std::function<void(Position)>
       release;  // the journal before this is not needed any more; thread-safe
+  // Everything before is applied, compared and settled; unset: goes into the parity log.
+  std::function<void(Position)> settled = nullptr;
+  // All other appliers on the journal are shadowing; unset: there are none.
+  std::function<bool()> others_shadow = nullptr;
+  // Whether to stop for good after such a failure to connect; unset: never.
+  std::function<bool(const absl::Status&)> give_up = nullptr;
   // A newer catalog of the primary; NotFound where there never will be one (no credentials),
   // another error where it is worth asking again.
   std::function<absl::StatusOr<std::shared_ptr<const Catalog>>()> load_primary_catalog;
+  // Rows of the primary, for settling; called on a thread of the applier's. Empty: none can be
+  // read.
+  Settling::ReadPrimary read_primary;
   // Called once, on the first connection to the shadow, before anything is applied.
   std::function<void(bool first_start)> on_first_connect;
   std::function<void(std::string_view line)> log_info, log_warning;
@@ -76,41 +92,56 @@ class Applier {
   // There may be something new in the journal or among the read results.
   void Wake();
   ApplierStatus status() const;
-  // Waits until everything journalled before `end` has been applied, compared and settled.
+  // Waits until everything journalled before `end` has been applied and compared, and, for a while,
+  // until suspect rows have been settled.
   absl::Status WaitFor(Position end, absl::Duration timeout);
 
  private:
   struct Settlement {
-    Stamp settled, published;
+    Stamp settled;
+    Position read_to;  // of the journal, by then
   };
 
   void Run();
   absl::Status EnsureConnected();
   absl::Status FirstConnected(const Progress& progress);
   void Reconnected(const Progress& progress);
+  absl::Status CompleteOrder(UnitRef* ref);
   // Submits what can be submitted, collects what is done. True if something moved.
   absl::StatusOr<bool> Round();
   absl::StatusOr<std::optional<Plan>> NextPlan();
+  // Plans what is known of the order, as far ahead as the bounds allow.
+  absl::Status LookAhead();
+  bool MayGo(const Plan& plan) const;
+  absl::Status Probe(std::vector<CutProbe> probes);
+  absl::StatusOr<std::optional<UnitRef>> NextOwn();
+  absl::StatusOr<bool> IsOwn(const UnitRef& ref);
+  void TakePassed();
   absl::StatusOr<Plan> MakePlan(const UnitRef& ref);
   absl::Status Dispatch(Plan plan);
   absl::Status DispatchRead(const Plan& plan);
+  absl::Status SettleSome();
   absl::Status RunAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> TryAlone(const Plan& plan);
   absl::StatusOr<UnitOutcome> RunParts(const Plan& plan);
+  absl::StatusOr<UnitOutcome> RunEachPart(const Plan& plan);
   absl::Status CollectSome(absl::Duration timeout);
   absl::Status DrainWindow();
   void TakeReadResults();
   void ReloadCatalogs();
   void ReadFailed(const Plan& plan, const absl::Status& why);
   void Done(const Plan& plan);
-  // Every unit with a key below `handed_on` has been planned.
-  void SettleUpTo(Stamp handed_on);
+  // Decides what can be: units that began before some stamp are all planned.
+  void SettleDue();
   void Housekeeping(bool idle);
   absl::Status SaveIdleProgress();
   Position SettledPosition() const;
   void PublishStatus(std::optional<Position> settled_to);
   void Degrade(const absl::Status& why);
+  // True when it is no use trying again.
+  bool GaveUp(const absl::Status& why);
   void WaitForWork(absl::Duration at_most);
+  bool Quiet() const;
 
   const ApplierOptions options_;
   const ApplierHooks hooks_;
@@ -123,15 +154,29 @@ class Applier {
   Planner planner_;
   Judge judge_;
   std::unique_ptr<ReaderPool> readers_;
+  std::unique_ptr<Settling> settling_;
+  CutSearch cut_search_;
+  // The newest unit of another database, and our newest before it.
+  std::optional<Progress> passed_;
+  uint64_t passed_turn_ = 0;
+  // Planned and not dispatched. A write waits until the reads that it overlaps are known.
+  std::deque<Plan> ahead_;
+  uint64_t ahead_bytes_ = 0;
+  std::optional<uint64_t> settle_turn_;  // of the newest plan when a reading was ripe
+  uint64_t turn_ = 0;                    // of the newest plan
+  uint64_t dispatched_ = 0;              // the newest turn dispatched
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
+  Stamp primary_catalog_read_ = 0;  // it has what was done before
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold
   std::deque<Plan> window_;            // submitted, in order
   std::deque<Plan> again_;             // to be run before anything new, in order
   bool first_of_again_alone_ = false;  // it failed in the window
   std::deque<Settlement> settlements_;
-  Progress handed_on_;  // of the newest unit taken from the sequencer
-  Progress saved_;      // as the shadow has it
+  Progress handed_on_;        // of the newest unit taken from the sequencer
+  Progress saved_;            // as the shadow has it
+  bool own_unsaved_ = false;  // a unit of our database is among those handed on since
+  absl::Time next_foreign_save_ = absl::InfinitePast();
   uint64_t ordinal_done_ = 0, applied_ = 0;
   Stamp key_done_ = 0;
   absl::Duration backoff_ = absl::ZeroDuration();
@@ -147,6 +192,8 @@ class Applier {
   // Everything before it is applied, compared and settled; nothing is known before the first
   // connection.
   std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
+  bool settling_idle_ ABSL_GUARDED_BY(mutex_) = true;  // as of settled_to_
+  size_t settling_open_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

@@ -58,6 +58,8 @@ void Catalog::Index() {
     CatalogTable& table = tables_[i];
     by_oid_[table.oid] = i;
     by_name_[Key(table.schema, table.name)] = i;
+    schemas_.insert(table.schema);
+    by_qualified_[table.QualifiedName()] = i;
     table.references.clear();
     for (const ForeignKey& key : table.foreign_keys) {
       if (std::find(table.references.begin(), table.references.end(), key.table) ==
@@ -89,6 +91,11 @@ const CatalogTable* Catalog::FindTable(std::string_view schema, std::string_view
     if (const CatalogTable* table = find(in)) return table;
   }
   return nullptr;
+}
+
+const CatalogTable* Catalog::FindQualified(std::string_view name) const {
+  const auto it = by_qualified_.find(std::string(name));
+  return it == by_qualified_.end() ? nullptr : &tables_[it->second];
 }
 
 std::vector<const CatalogTable*> Catalog::FindReferencing(uint32_t oid) const {

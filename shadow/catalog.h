@@ -9,9 +9,11 @@
 #include <vector>
 
 #include "absl/container/flat_hash_map.h"
+#include "absl/container/flat_hash_set.h"
 #include "absl/status/statusor.h"
 #include "protocol/value.h"
 #include "shadow/analysis.h"
+#include "shadow/code_risk.h"
 
 typedef struct pg_conn PGconn;
 
@@ -73,7 +75,9 @@ struct CatalogTable {
 class Catalog : public protocol::TypeResolver {
  public:
   // Reads the catalog over a connection that is idle. Needs no privilege beyond CONNECT.
-  static absl::StatusOr<std::shared_ptr<const Catalog>> Load(PGconn* connection);
+  // `with_code`: code() too, which is empty otherwise.
+  static absl::StatusOr<std::shared_ptr<const Catalog>> Load(PGconn* connection,
+                                                             bool with_code = false);
   // For tests and for when there is no connection.
   static std::shared_ptr<const Catalog> Empty();
   static std::shared_ptr<const Catalog> FromTables(std::vector<CatalogTable> tables);
@@ -82,6 +86,8 @@ class Catalog : public protocol::TypeResolver {
   // `schema` empty: along `search_path`, in which "$user" stands for `user`.
   const CatalogTable* FindTable(std::string_view schema, std::string_view name,
                                 const std::vector<std::string>& search_path) const;
+  // By CatalogTable::QualifiedName().
+  const CatalogTable* FindQualified(std::string_view name) const;
   const std::vector<CatalogTable>& tables() const { return tables_; }
   // Tables with a foreign key to that one.
   std::vector<const CatalogTable*> FindReferencing(uint32_t oid) const;
@@ -96,6 +102,9 @@ class Catalog : public protocol::TypeResolver {
   // The OID of the type of that qualified name, or 0. Maps OIDs from 16384 up between two
   // databases.
   uint32_t FindType(std::string_view qualified_name) const;
+  const CodeRisks& code() const { return code_; }
+  // That holds a table.
+  bool HasSchema(const std::string& name) const { return schemas_.contains(name); }
 
  private:
   friend class CatalogLoader;  // catalog_load.cc
@@ -105,12 +114,15 @@ class Catalog : public protocol::TypeResolver {
   absl::flat_hash_map<uint32_t, size_t> by_oid_;
   absl::flat_hash_map<std::string, size_t>
       by_name_;  // "schema.name", unquoted, with a zero byte for the dot
+  absl::flat_hash_map<std::string, size_t> by_qualified_;
   absl::flat_hash_map<uint32_t, std::vector<size_t>> referencing_;
   absl::flat_hash_map<std::string, std::string> sequences_;  // likewise -> qualified and quoted
   absl::flat_hash_map<std::string, char>
       volatility_;  // likewise, and "name" over all other schemas
   absl::flat_hash_map<uint32_t, protocol::TypeInfo> types_;
   absl::flat_hash_map<std::string, uint32_t> types_by_name_;
+  CodeRisks code_;
+  absl::flat_hash_set<std::string> schemas_;
 };
 
 // Fills default_kind, sequence and default_times from default_text (as pg_get_expr gives it under

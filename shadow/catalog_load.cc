@@ -6,6 +6,7 @@
 
 #include "protocol/text.h"
 #include "shadow/catalog.h"
+#include "shadow/catalog_code.h"
 #include "shadow/identifiers.h"
 #include "shadow/replay_rules.h"
 #include "shadow/token_scanner.h"
@@ -71,7 +72,8 @@ constexpr size_t kMaxTriggerCode = 64 << 10;
 
 class CatalogLoader {
  public:
-  explicit CatalogLoader(PGconn* connection) : connection_(connection) {}
+  CatalogLoader(PGconn* connection, bool with_code)
+      : connection_(connection), with_code_(with_code) {}
 
   absl::StatusOr<std::shared_ptr<const Catalog>> Load() {
     if (connection_ == nullptr || PQstatus(connection_) != CONNECTION_OK) {
@@ -102,6 +104,9 @@ class CatalogLoader {
           &CatalogLoader::LoadForeignKeys, &CatalogLoader::LoadParents, &CatalogLoader::LoadViews,
           &CatalogLoader::LoadTriggers}) {
       if (absl::Status status = (this->*step)(); !status.ok()) return status;
+    }
+    if (with_code_) {
+      if (absl::Status status = LoadCode(); !status.ok()) return status;
     }
     for (CatalogTable& table : catalog_->tables_) {
       for (CatalogColumn& column : table.columns) ClassifyDefault(*catalog_, &column);
@@ -155,8 +160,10 @@ class CatalogLoader {
   absl::Status LoadParents();
   absl::Status LoadViews();
   absl::Status LoadTriggers();
+  absl::Status LoadCode();
 
   PGconn* connection_;
+  const bool with_code_;
   std::shared_ptr<Catalog> catalog_ = std::make_shared<Catalog>();
 };
 
@@ -448,8 +455,18 @@ absl::Status CatalogLoader::LoadTriggers() {
       });
 }
 
-absl::StatusOr<std::shared_ptr<const Catalog>> Catalog::Load(PGconn* connection) {
-  return CatalogLoader(connection).Load();
+absl::Status CatalogLoader::LoadCode() {
+  std::vector<CodeRisks::Piece> pieces;
+  absl::Status status = Query("code", CodeQuery(PQserverVersion(connection_)), [&](Row row) {
+    pieces.push_back(PieceOf({row.Text(0), row.Text(1), row.Text(2), row.Text(3), row.Text(4),
+                              row.Text(5), row.Text(6)}));
+  });
+  catalog_->code_ = CodeRisks(pieces);
+  return status;
+}
+
+absl::StatusOr<std::shared_ptr<const Catalog>> Catalog::Load(PGconn* connection, bool with_code) {
+  return CatalogLoader(connection, with_code).Load();
 }
 
 }  // namespace pgparity::shadow

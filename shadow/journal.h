@@ -36,8 +36,12 @@ enum class RecordType : uint8_t {
 struct Record {
   RecordType type = RecordType::watermark;
   Position position = 0;
-  Position next = 0;    // of the record behind it
-  Stamp watermark = 0;  // every unit journalled after this record has a key >= this
+  Position next = 0;  // of the record behind it
+  // Every unit journalled after this record has a key of at least order().
+  Stamp watermark = 0;
+  uint32_t watermark_epoch = 0;
+  uint64_t watermark_lsn = 0;
+  OrderKey order() const { return {watermark_epoch, watermark_lsn, watermark}; }
   Stamp settled =
       0;            // every request sent before this had its replies by then (<= watermark or not)
   Stamp stamp = 0;  // of the newest event seen when it was written

@@ -47,6 +47,8 @@ std::string FromHex(std::string_view hex) {
 void EncodeBody(const Record& record, ByteWriter* writer) {
   writer->U8(static_cast<uint8_t>(record.type));
   writer->U64(record.watermark);
+  writer->U32(record.watermark_epoch);
+  writer->U64(record.watermark_lsn);
   writer->U64(record.settled);
   writer->U64(record.stamp);
   switch (record.type) {
@@ -117,6 +119,8 @@ bool DecodeBody(std::string_view body, Record* record) {
   ByteReader reader(body);
   record->type = static_cast<RecordType>(reader.U8());
   record->watermark = reader.U64();
+  record->watermark_epoch = reader.U32();
+  record->watermark_lsn = reader.U64();
   record->settled = reader.U64();
   record->stamp = reader.U64();
   return reader.ok() && DecodeByType(&reader, record);

@@ -1,4 +1,4 @@
-// The journal on disk, version 1. Integers are little-endian.
+// The journal on disk, version 2. Integers are little-endian.
 //
 // <data-dir>/journal/ holds segments `<16 hex digits: start position>.pgj`. A segment is a header
 // of 64 bytes and records back to back; the record at position p lies at offset 64 + p - start.
@@ -15,7 +15,8 @@
 //   record: 0 u32 length of the body
 //           4 u32 frame check: low half of XXH3_64(length word, seed = position)
 //           8 u32 body check: low half of XXH3_64(body, seed = position)
-//          12 body: u8 type, u64 watermark, u64 settled, u64 stamp, then by type
+//          12 body: u8 type, u64 watermark, u32 epoch, u64 lsn (of the watermark), u64 settled, u64
+//          stamp, then by type
 //             unit:          u32 header length, header, statements to the end
 //             unit_part:     u64 unit_id, statements to the end
 //             unit_end:      u64 unit_id, u64 first_part, u32 header length, header, statements to
@@ -37,7 +38,7 @@
 
 namespace pgparity::shadow {
 
-inline constexpr uint32_t kJournalVersion = 1;
+inline constexpr uint32_t kJournalVersion = 2;
 inline constexpr size_t kSegmentHeaderSize = 64;
 inline constexpr size_t kRecordFrameSize = 12;
 inline constexpr uint64_t kMaxRecordBody = 512u << 20;

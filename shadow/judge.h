@@ -12,20 +12,27 @@
 #include "shadow/overlap.h"
 #include "shadow/plan.h"
 #include "shadow/store.h"
-#include "shadow/taint.h"
-#include "shadow/unproved.h"
+#include "shadow/suspect_rows.h"
 
 namespace pgparity::shadow {
 
 struct JudgeOptions {
   DdlMode ddl = DdlMode::replay;
   int64_t time_tolerance_us = 1'000'000;
+  std::string database = "";  // named in the report; empty: the only one
+  RoleMap roles = RoleMap();  // for advice
 };
 
 // Belongs to the applier's thread.
 class Judge {
  public:
-  Judge(JudgeOptions options, compare::ParityLog* log) : options_(options), log_(log) {}
+  Judge(JudgeOptions options, compare::ParityLog* log);
+
+  // What settling works on.
+  SuspectRows* suspects() { return &suspects_; }
+  const OverlapIndex& overlaps() const { return overlaps_; }
+  // A row that is not suspect was found to differ.
+  void RowDiffers(const RowAccess& row, const compare::Comparison& comparison);
 
   // A unit was taken out of the sequence: its writes are known from here on.
   void Planned(const Plan& plan);
@@ -44,6 +51,12 @@ class Judge {
   // A gap at the unit's end.
   void GapOf(const Plan& plan, std::string_view reason, std::string_view detail);
 
+  // The shadow holds nothing of the unit, for this reason.
+  void UnitLost(const Plan& plan, std::string_view reason, std::string_view detail);
+
+  // The shadow does not hold any more what it had confirmed: it was made anew, or restored.
+  void ShadowSetBack();
+
   // Reads that --reads left out.
   void ReadsSkipped(uint64_t units, uint64_t statements);
 
@@ -60,7 +73,9 @@ class Judge {
     uint64_t shadow_us;
     Interval interval;
     std::vector<RowAccess> touched;
-    std::vector<std::string> tables;  // of `touched`, each once
+    std::vector<RowAccess> affected;  // what it wrote on either side
+    compare::CompareOptions options;
+    std::shared_ptr<const Catalog> primary, shadow;  // that `options` points to
   };
 
   void CountUnit(const Plan& plan);
@@ -74,6 +89,7 @@ class Judge {
                const compare::Observation& shadow_side, const compare::CompareOptions& options,
                const Catalog& primary);
   void Decide(const Mismatch& mismatch);
+  bool EqualAtAnotherCut(const Mismatch& mismatch);
   void TaintTables(const Plan& plan, size_t index, const TaintCause& cause, const Catalog& primary,
                    const Catalog& shadow);
   void Record(const Plan& plan, size_t index, compare::Class cls, std::string_view reason,
@@ -87,8 +103,9 @@ class Judge {
   const JudgeOptions options_;
   compare::ParityLog* log_;
   OverlapIndex overlaps_;
-  UnprovedRows unproved_;
-  Taint taint_;
+  OverlapIndex
+      locks_;  // rows that units locked, whether they wrote them or not, and how they ended
+  SuspectRows suspects_;
   std::deque<Mismatch> mismatches_;
   std::string cause_;  // of the consequence being recorded
 };

@@ -11,7 +11,8 @@ namespace pgparity::shadow {
 class LiveWatermark {
  public:
   struct Values {
-    Stamp watermark = 0, settled = 0;
+    OrderKey watermark;
+    Stamp settled = 0;
     Position journal_end = 0;   // holds for every unit from here on
     uint64_t last_ordinal = 0;  // of the newest unit journalled
   };

@@ -10,6 +10,10 @@ bool SameRow(const std::optional<uint64_t>& a, const std::optional<uint64_t>& b)
   return !a.has_value() || !b.has_value() || a == b;
 }
 
+bool OrderProved(const UnitPlace& a, const UnitPlace& b) {
+  return a.exact && b.exact && a.epoch == b.epoch;
+}
+
 }  // namespace
 
 template <typename Fn>
@@ -19,43 +23,63 @@ bool OverlapIndex::AnyFrom(const std::deque<Write>& written, Stamp lo, Fn&& want
   return std::any_of(from, written.end(), wanted);
 }
 
-std::vector<RowAccess> OverlapIndex::Note(Position unit, const Interval& interval, Stamp seen,
+std::vector<RowAccess> OverlapIndex::Note(const UnitPlace& place,
                                           const std::vector<RowAccess>& writes) {
   std::vector<RowAccess> unproved;
   for (const RowAccess& access : writes) {
-    std::deque<Write>& written = tables_[access.table];
-    if (AnyFrom(written, interval.lo, [&](const Write& other) {
-          return other.unit != unit && SameRow(other.key, access.key) &&
-                 other.interval.Overlaps(interval);
+    Table& table = tables_[access.table];
+    std::deque<Write>& written = table.writes;
+    if (AnyFrom(written, place.interval.lo, [&](const Write& other) {
+          return other.place.unit != place.unit && SameRow(other.key, access.key) &&
+                 other.place.interval.Overlaps(place.interval) && !OrderProved(other.place, place);
         })) {
       unproved.push_back(access);
     }
-    const Stamp latest = written.empty() ? seen : std::max(seen, written.back().latest_end);
-    written.push_back({interval, seen, latest, unit, access.key});
-    if (written.size() > kMaxWrites) written.pop_front();
+    const Stamp latest =
+        written.empty() ? place.seen : std::max(place.seen, written.back().latest_end);
+    written.push_back({place, latest, access.key});
+    if (written.size() <= kMaxWrites) continue;
+    table.forgotten = written.front().latest_end;
+    written.pop_front();
   }
   return unproved;
 }
 
-bool OverlapIndex::Overlapped(Position unit, const Interval& interval,
-                              const std::vector<RowAccess>& touched) const {
+bool OverlapIndex::Overlapped(const UnitPlace& place, const std::vector<RowAccess>& touched,
+                              bool order_counts) const {
   return std::any_of(touched.begin(), touched.end(), [&](const RowAccess& access) {
     auto found = tables_.find(access.table);
-    return found != tables_.end() && AnyFrom(found->second, interval.lo, [&](const Write& other) {
-             return other.unit != unit && SameRow(other.key, access.key) &&
-                    Interval{other.interval.lo, other.seen}.Overlaps(interval);
+    return found != tables_.end() &&
+           AnyFrom(found->second.writes, place.interval.lo, [&](const Write& other) {
+             return other.place.unit != place.unit && SameRow(other.key, access.key) &&
+                    Interval{other.place.interval.lo, other.place.seen}.Overlaps(place.interval) &&
+                    !(order_counts && OrderProved(other.place, place));
            });
   });
 }
 
+bool OverlapIndex::WrittenSince(const RowAccess& row, Stamp since) const {
+  auto found = tables_.find(row.table);
+  if (found == tables_.end()) return false;
+  if (found->second.forgotten >= since) return true;
+  return AnyFrom(found->second.writes, since, [&](const Write& write) {
+    return write.place.seen >= since && SameRow(write.key, row.key);
+  });
+}
+
+bool OverlapIndex::WholeWrittenSince(const std::string& table, Stamp since) const {
+  auto found = tables_.find(table);
+  if (found == tables_.end()) return false;
+  if (found->second.forgotten >= since) return true;
+  return AnyFrom(found->second.writes, since,
+                 [&](const Write& write) { return write.place.seen >= since && !write.key; });
+}
+
 void OverlapIndex::Forget(Stamp stamp) {
-  for (auto table = tables_.begin(); table != tables_.end();) {
-    std::deque<Write>& written = table->second;
-    while (!written.empty() && written.front().latest_end < stamp) written.pop_front();
-    if (written.empty()) {
-      tables_.erase(table++);
-    } else {
-      ++table;
+  for (auto& [name, table] : tables_) {
+    while (!table.writes.empty() && table.writes.front().latest_end < stamp) {
+      table.forgotten = table.writes.front().latest_end;
+      table.writes.pop_front();
     }
   }
 }

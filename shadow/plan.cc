@@ -4,6 +4,7 @@
 
 #include "protocol/text.h"
 #include "shadow/postgres/transient.h"
+#include "shadow/words.h"
 
 namespace pgparity::shadow {
 
@@ -37,41 +38,8 @@ std::string PrimaryError(const Statement& statement) {
   return compare::DecodeErrorFields(statement.primary.error).sqlstate;
 }
 
-bool IsCursorStatementOfUnit(const Unit& unit, size_t index) {
-  // Whether an earlier statement of the unit declared a cursor; names are not followed further.
-  for (size_t i = 0; i < index; ++i) {
-    if (protocol::FirstKeyword(unit.statements[i].sql) == "DECLARE") return true;
-  }
-  return protocol::FirstKeyword(unit.statements[index].sql) == "DECLARE";
-}
-
-// A function that may write: volatile by the catalog, and not one of the server's own.
-bool CallsWritingFunction(const Analysis& analysis, const Catalog& primary, const Catalog& shadow) {
-  // Without a connection of our own to the primary, the shadow knows the functions.
-  auto volatility = [&](std::string_view schema, std::string_view name) {
-    const std::optional<char> known = primary.FunctionVolatility(schema, name);
-    return known.has_value() ? known : shadow.FunctionVolatility(schema, name);
-  };
-  for (const std::string& function : analysis.functions) {
-    const size_t dot = function.find('.');
-    const std::string schema = dot == std::string::npos ? "" : function.substr(0, dot);
-    const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
-    if (schema == "pg_catalog") continue;
-    if (schema.empty() && volatility("pg_catalog", name).has_value()) continue;
-    if (volatility(schema, name).value_or('v') == 'v') return true;
-  }
-  return false;
-}
-
-bool IsRead(const Analysis& analysis, const Catalog& primary, const Catalog& shadow) {
-  if (analysis.kind == StatementKind::copy_out) return true;
-  if (analysis.kind != StatementKind::select || !analysis.writes.empty() || analysis.sets_config)
-    return false;
-  for (const SequenceCall& call : analysis.sequence_calls) {
-    if (call.kind == SequenceCall::Kind::nextval || call.kind == SequenceCall::Kind::setval)
-      return false;
-  }
-  return !CallsWritingFunction(analysis, primary, shadow);
+bool Declares(const Statement& statement) {
+  return protocol::FirstKeyword(statement.sql) == "DECLARE";
 }
 
 bool BlocksReaders(StatementKind kind) {
@@ -110,14 +78,50 @@ RewriteContext ContextOf(const Unit& unit, const Catalog& primary, const Catalog
   const std::string* path = setting("search_path");
   context.search_path = ParseSearchPath(path == nullptr ? "\"$user\", public" : *path);
   std::replace(context.search_path.begin(), context.search_path.end(), std::string("$user"),
-               unit.header.user);
+               RoleAtBegin(unit.header));
   const std::string* zone = setting("timezone");
   if (zone != nullptr) context.time_zone = *zone;
   // The transaction's now() is the instant of its first statement.
   const Stamp begun =
       unit.statements.empty() ? unit.header.interval.lo : unit.statements.front().sent;
   context.instant_us = static_cast<int64_t>((begun + unit.header.wall_offset) / 1000);
+  // The primary's own, where it said it.
+  constexpr int64_t kEpochs = 946'684'800'000'000;  // from 1970 to 2000
+  if (unit.header.token) context.instant_us = unit.header.token->now_us + kEpochs;
   return context;
+}
+
+// A function that may write: volatile by the catalog, and not one of the server's own.
+bool Planner::CallsWritingFunction(const Analysis& analysis, const Catalog& primary,
+                                   const Catalog& shadow) {
+  // Without a connection of our own to the primary, the shadow knows the functions.
+  auto volatility = [&](std::string_view schema, std::string_view name) {
+    const std::optional<char> known = primary.FunctionVolatility(schema, name);
+    return known.has_value() ? known : shadow.FunctionVolatility(schema, name);
+  };
+  for (const std::string& function : analysis.functions) {
+    const size_t dot = function.find('.');
+    const std::string schema = dot == std::string::npos ? "" : function.substr(0, dot);
+    const std::string name = dot == std::string::npos ? function : function.substr(dot + 1);
+    if (schema == "pg_catalog") continue;
+    if (schema.empty() && volatility("pg_catalog", name).has_value()) continue;
+    if (volatility(schema, name).value_or('v') == 'v') return true;
+  }
+  return false;
+}
+
+bool Planner::IsRead(const StatementVerdict& verdict, const Catalog& primary,
+                     const Catalog& shadow) {
+  const Analysis& analysis = *verdict.analysis;
+  if (verdict.code.opaque || verdict.code.sets) return false;
+  if (analysis.kind == StatementKind::copy_out) return true;
+  if (analysis.kind != StatementKind::select || !analysis.writes.empty() || analysis.sets_config)
+    return false;
+  for (const SequenceCall& call : analysis.sequence_calls) {
+    if (call.kind == SequenceCall::Kind::nextval || call.kind == SequenceCall::Kind::setval)
+      return false;
+  }
+  return !CallsWritingFunction(analysis, primary, shadow);
 }
 
 bool Planner::UsesTemporaryTable(uint64_t session, const Analysis& analysis) const {
@@ -138,7 +142,8 @@ void Planner::NoteTemporaryTables(uint64_t session, const Analysis& analysis) {
 }
 
 // What the primary's answer says: nothing that it did not do is done on the shadow.
-void Planner::DecideByOutcome(const Statement& statement, StatementVerdict* verdict) const {
+void Planner::DecideByOutcome(const Statement& statement, size_t role,
+                              StatementVerdict* verdict) const {
   const std::string sqlstate = PrimaryError(statement);
   if (statement.primary.kind == Kind::skipped) {
     verdict->not_compared = "skipped-after-error";
@@ -146,7 +151,8 @@ void Planner::DecideByOutcome(const Statement& statement, StatementVerdict* verd
     verdict->not_compared = "failed-transaction";
   } else if (postgres::IsTransientError(sqlstate)) {
     verdict->not_compared = "primary-transient-error";
-  } else if (sqlstate == "42501") {
+  } else if (sqlstate == "42501" && role == 0) {
+    // The shadow URL's role stands for all clients, and may well be allowed it.
     verdict->not_compared = "refused-by-primary";
   } else if (!statement.known_text) {
     verdict->not_compared = "unknown-statement";
@@ -163,7 +169,8 @@ void Planner::DecideByOutcome(const Statement& statement, StatementVerdict* verd
   }
 }
 
-void Planner::DecideByKind(const Unit& unit, size_t index, StatementVerdict* verdict) {
+void Planner::DecideByKind(const Unit& unit, size_t index, const UnitCourse* course,
+                           StatementVerdict* verdict) {
   const Statement& statement = unit.statements[index];
   const Analysis& analysis = *verdict->analysis;
   const bool wrote = TagWrites(statement.primary.tag);
@@ -186,7 +193,8 @@ void Planner::DecideByKind(const Unit& unit, size_t index, StatementVerdict* ver
           return temporary_[unit.header.session].count(table.name) == 0;
         });
     if (writes_others && PrimaryError(statement).empty()) verdict->gap = "temporary-table";
-  } else if (analysis.kind == StatementKind::cursor && !IsCursorStatementOfUnit(unit, index)) {
+  } else if (analysis.kind == StatementKind::cursor && !Declares(statement) &&
+             (!course->declared || course->declare_refused)) {
     verdict->not_compared = "cursor-from-elsewhere";
   } else if (analysis.kind == StatementKind::prepare ||
              analysis.kind == StatementKind::deallocate) {
@@ -204,7 +212,9 @@ void Planner::DecideByKind(const Unit& unit, size_t index, StatementVerdict* ver
   }
 }
 
-StatementVerdict Planner::Decide(const Unit& unit, size_t index) {
+StatementVerdict Planner::Decide(const Unit& unit, size_t index, size_t role,
+                                 const Catalog& primary, const Catalog& shadow,
+                                 UnitCourse* course) {
   const Statement& statement = unit.statements[index];
   StatementVerdict verdict;
   verdict.analysis = cache_.Get(statement.sql);
@@ -215,8 +225,13 @@ StatementVerdict Planner::Decide(const Unit& unit, size_t index) {
     verdict.transaction_control = true;
     return verdict;
   }
-  DecideByOutcome(statement, &verdict);
-  if (verdict.not_compared.empty()) DecideByKind(unit, index, &verdict);
+  DecideByOutcome(statement, role, &verdict);
+  if (verdict.not_compared.empty()) DecideByKind(unit, index, course, &verdict);
+  if (verdict.not_compared.empty())
+    DecideByCode(unit, index, role, primary, shadow, course, &verdict);
+  if (Declares(statement)) {
+    (verdict.not_compared.empty() ? course->declared : course->declare_refused) = true;
+  }
   if (!verdict.not_compared.empty()) return verdict;
   const Analysis& analysis = *verdict.analysis;
   if (!analysis.volatile_calls.empty()) {
@@ -273,9 +288,10 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
         step.action == PlannedStatement::Action::control)
       continue;
     anything = true;
-    only_reads = only_reads && IsRead(analysis, primary, shadow);
+    only_reads = only_reads && IsRead(plan.verdicts[step.index], primary, shadow);
     alone = alone || step.action != PlannedStatement::Action::run || BlocksReaders(analysis.kind) ||
-            unit.statements[step.index].primary.kind == Kind::error;
+            unit.statements[step.index].primary.kind == Kind::error ||
+            plan.verdicts[step.index].code.opaque;
     // 25001: the primary refused it in a transaction block, and so must the shadow.
     outside = outside || (analysis.rule == ReplayRule::outside_transaction &&
                           PrimaryError(unit.statements[step.index]) != "25001");
@@ -283,7 +299,77 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
   if (!anything) return PlannedUnit::Lane::nothing;
   if (only_reads) return PlannedUnit::Lane::snapshot;
   if (outside) return PlannedUnit::Lane::outside_transaction;
+  alone = alone || plan.unit->connection != 0;
   return alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
+}
+
+// BEGIN or SET TRANSACTION with a level whose statements share one snapshot.
+static bool NamesSnapshotIsolation(std::string_view sql) {
+  const std::string text = Lower(sql);
+  return text.find("repeatable") != std::string::npos ||
+         text.find("serializable") != std::string::npos;
+}
+
+// Reads that are cheap, that nothing in their own unit changes the answer of, and that lock
+// nothing: a lock makes the turn the right cut.
+void Planner::FindCutReads(const Unit& unit, const RewriteContext& context, Plan* plan) {
+  constexpr size_t kMaxStatements = 50;
+  constexpr uint64_t kMaxMicros = 20'000, kMaxBytes = 64 << 10;
+  const PlannedUnit& planned = *plan->unit;
+  if (planned.changes_settings || unit.statements.size() > kMaxStatements) return;
+  if (planned.lane == PlannedUnit::Lane::parts || planned.lane == PlannedUnit::Lane::nothing)
+    return;
+  const auto isolation = unit.header.settings.find("default_transaction_isolation");
+  bool one_snapshot =
+      isolation != unit.header.settings.end() && isolation->second != "read committed";
+  std::optional<Interval> snapshot;
+  std::vector<std::string> written;
+  for (const PlannedStatement& step : planned.statements) {
+    const Statement& statement = unit.statements[step.index];
+    const Analysis& analysis = *plan->verdicts[step.index].analysis;
+    one_snapshot = one_snapshot || (plan->verdicts[step.index].transaction_control &&
+                                    NamesSnapshotIsolation(statement.sql));
+    for (const TableName& table : analysis.writes) written.push_back(table.name);
+    if (step.action != PlannedStatement::Action::run) continue;
+    if (!snapshot) snapshot = Interval{statement.sent, statement.done};
+    const bool cheap = statement.primary.duration_us < kMaxMicros &&
+                       statement.primary.rows.size() < kMaxBytes &&
+                       statement.primary.digest.rows == 0;
+    if (analysis.kind != StatementKind::select || !analysis.volatile_calls.empty() ||
+        statement.primary.kind != Kind::rows_or_tag || !cheap) {
+      continue;
+    }
+    const bool own =
+        std::any_of(analysis.reads.begin(), analysis.reads.end(), [&](const auto& table) {
+          return std::find(written.begin(), written.end(), table.name) != written.end();
+        });
+    if (own) continue;
+    CutRead read{step.index, one_snapshot ? *snapshot : Interval{statement.sent, statement.done},
+                 Touches(statement, analysis, context)};
+    if (!read.touched.empty()) plan->cut_reads.push_back(std::move(read));
+  }
+  if (!plan->cut_reads.empty()) plan->cuts = std::make_shared<CutObservations>();
+}
+
+void Planner::NoteEffects(const Unit& unit, const RewriteContext& context, Plan* plan) {
+  PlannedUnit& planned = *plan->unit;
+  for (const PlannedStatement& step : planned.statements) {
+    if (step.action == PlannedStatement::Action::skip) continue;
+    const StatementVerdict& verdict = plan->verdicts[step.index];
+    const Analysis& analysis = *verdict.analysis;
+    planned.blocks_readers = planned.blocks_readers || BlocksReaders(analysis.kind);
+    planned.changes_catalog = planned.changes_catalog || analysis.kind == StatementKind::ddl ||
+                              analysis.kind == StatementKind::do_block ||
+                              analysis.kind == StatementKind::call || verdict.code.opaque;
+    planned.changes_settings = planned.changes_settings || analysis.kind == StatementKind::set ||
+                               analysis.sets_config || verdict.code.sets || verdict.code.opaque;
+    planned.opaque_code = planned.opaque_code || verdict.code.opaque;
+    for (RowAccess& access : Writes(unit.statements[step.index], analysis, context))
+      plan->writes.push_back(std::move(access));
+    if (analysis.kind != StatementKind::select_for_update) continue;
+    for (RowAccess& access : Touches(unit.statements[step.index], analysis, context))
+      plan->locks.push_back(std::move(access));
+  }
 }
 
 Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
@@ -296,29 +382,34 @@ Plan Planner::Make(const std::shared_ptr<const Unit>& unit, const UnitRef& ref,
   const UnitEnd end = unit->header.end;
   const bool committed = end == UnitEnd::committed || end == UnitEnd::committed_prepared;
   planned.finish = committed ? PlannedUnit::Finish::commit : PlannedUnit::Finish::roll_back;
-  for (size_t i = 0; i < unit->statements.size(); ++i) plan.verdicts.push_back(Decide(*unit, i));
+  std::vector<size_t> roles;
+  UnitCourse own_course(unit->header);
+  UnitCourse& course = parts_ ? *parts_ : own_course;
+  for (size_t i = 0; i < unit->statements.size(); ++i) {
+    roles.push_back(options_.roles.Find(course.role.current()));
+    plan.verdicts.push_back(Decide(*unit, i, roles.back(), primary, shadow, &course));
+    course.role.After(unit->statements[i], *plan.verdicts.back().analysis);
+  }
   const bool other_database = unit->header.database != options_.database;
   if (other_database) RefuseUnit(*unit, "database-without-shadow", &plan);
   if (end == UnitEnd::in_doubt) RefuseUnit(*unit, "in-doubt", &plan);
+  RefuseOverConnections(*unit, roles, &plan);
+  // A unit in parts is planned before its statements are at hand.
+  if (!ref.parts.empty())
+    planned.connection = ConnectionOf(options_.roles.Find(RoleAtBegin(unit->header)));
 
   const RewriteContext context = ContextOf(*unit, primary, shadow);
   for (size_t i = 0; i < unit->statements.size(); ++i) {
     planned.statements.push_back(PlanStatement(plan, *unit, i, context));
-    if (planned.statements.back().action == PlannedStatement::Action::skip) continue;
-    const Analysis& analysis = *plan.verdicts[i].analysis;
-    planned.blocks_readers = planned.blocks_readers || BlocksReaders(analysis.kind);
-    planned.changes_catalog = planned.changes_catalog || analysis.kind == StatementKind::ddl ||
-                              analysis.kind == StatementKind::do_block ||
-                              analysis.kind == StatementKind::call;
-    planned.changes_settings =
-        planned.changes_settings || analysis.kind == StatementKind::set || analysis.sets_config;
-    for (RowAccess& access : Writes(unit->statements[i], analysis, context))
-      plan.writes.push_back(std::move(access));
+    planned.statements.back().role = roles[i];
   }
+  NoteEffects(*unit, context, &plan);
+  AdaptSearchPath(unit->header, shadow, &planned);
   if (planned.changes_settings) {
     for (PlannedStatement& step : planned.statements) step.shadow.unprepared = true;
   }
   planned.lane = ChooseLane(plan, *unit, primary, shadow);
+  FindCutReads(*unit, context, &plan);
   plan.read_only = planned.lane == PlannedUnit::Lane::snapshot;
   return plan;
 }

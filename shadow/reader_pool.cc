@@ -101,7 +101,8 @@ absl::Status ReaderPool::TakeSnapshotFor(const Plan& plan) {
 
 void ReaderPool::WriteFollows(Stamp key) {
   for (auto& reader : readers_) {
-    if (reader->open && !reader->first_write_after) reader->first_write_after = key;
+    if (reader->open)
+      reader->first_write_after = std::min(key, reader->first_write_after.value_or(key));
   }
 }
 
@@ -126,7 +127,7 @@ void ReaderPool::RunBatch(Reader* reader, std::vector<Plan> batch) {
     for (const PlannedStatement& statement : plan.unit->statements) {
       const bool runs = statement.action == PlannedStatement::Action::run ||
                         statement.action == PlannedStatement::Action::copy_out;
-      if (runs) requests.push_back({&statement, &plan.unit->unit->header.settings});
+      if (runs) requests.push_back({&statement, &plan.unit->settings()});
     }
   }
   absl::StatusOr<std::vector<compare::Observation>> observed = reader->lane->Read(requests);

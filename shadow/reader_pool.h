@@ -38,7 +38,7 @@ class ReaderPool {
   // Nothing is in flight: takes a new snapshot for the unit, and waits until it stands. An error
   // leaves the unit with the caller.
   absl::Status TakeSnapshotFor(const Plan& plan);
-  // A unit with this key that writes is about to be submitted.
+  // A unit whose key has this time, and that writes, is about to be submitted.
   void WriteFollows(Stamp key);
   // Waits until all reads given are done and no snapshot is open (before DDL).
   void Quiesce();
@@ -57,7 +57,8 @@ class ReaderPool {
     absl::Status begun;
     // The applier's own:
     bool open = false;
-    std::optional<Stamp> first_write_after;  // key of the first write since the snapshot
+    // Of the writes since the snapshot, the earliest time: all were acknowledged after it.
+    std::optional<Stamp> first_write_after;
   };
 
   void Run(Reader* reader);

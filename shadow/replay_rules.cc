@@ -6,6 +6,7 @@
 #include "absl/container/flat_hash_map.h"
 #include "absl/container/flat_hash_set.h"
 #include "absl/strings/ascii.h"
+#include "shadow/code_risk.h"
 #include "shadow/parse_tree.h"
 #include "shadow/words.h"
 
@@ -289,10 +290,12 @@ StatementRule RuleOfCopy(const PgQuery__CopyStmt& copy) {
   return Replay(kind);
 }
 
+// The languages and texts of code are those of code_risk.h.
 StatementRule RuleOfDo(const PgQuery__DoStmt& statement) {
   const std::string_view code = OptionText(statement.args, statement.n_args, "as");
   if (code == "***") return Never(K::do_block, "secret");
-  if (const std::string_view reason = ReasonAgainstCode(code); !reason.empty()) {
+  const std::string_view language = OptionText(statement.args, statement.n_args, "language");
+  if (const std::string_view reason = LookAtCode(language, code).reason; !reason.empty()) {
     return Never(K::do_block, reason);
   }
   return CodeCommits(code) ? Outside(K::do_block) : Replay(K::do_block);
@@ -303,6 +306,7 @@ StatementRule RuleOfCreateFunction(const PgQuery__CreateFunctionStmt& create) {
   if (SameWord(language, "c") || SameWord(language, "internal")) {
     return Never(K::ddl, "c-function");
   }
+  if (IsUntrustedLanguage(language)) return Never(K::ddl, "untrusted-language");
   if (OptionText(create.options, create.n_options, "as") == "***") return Never(K::ddl, "secret");
   return Replay(K::ddl);
 }
@@ -332,6 +336,10 @@ StatementRule RuleOfComment(const PgQuery__CommentStmt& comment) {
   const std::string_view reason = ReasonAgainstObject(comment.objtype);
   if (reason.empty()) return Replay(K::ddl);
   return reason == "large-object" ? Never(K::ddl, reason) : NoEffect(K::ddl, "shared-comment");
+}
+
+StatementRule RuleOfExtension(std::string_view name) {
+  return IsHarmlessExtension(name) ? Replay(K::ddl) : Never(K::ddl, "extension");
 }
 
 // What manages roles, databases, files and other servers.
@@ -375,7 +383,14 @@ StatementRule RuleOfClusterStatement(const PgQuery__Node& n) {
     case PG_QUERY__NODE__NODE_LOAD_STMT:
       return Never(K::other, "load-library");
     case PG_QUERY__NODE__NODE_CREATE_PLANG_STMT:
-      return n.create_plang_stmt->n_plhandler > 0 ? Never(K::ddl, "language") : Replay(K::ddl);
+      return n.create_plang_stmt->n_plhandler > 0 ||
+                     !IsHarmlessExtension(n.create_plang_stmt->plname)
+                 ? Never(K::ddl, "language")
+                 : Replay(K::ddl);
+    case PG_QUERY__NODE__NODE_CREATE_EXTENSION_STMT:
+      return RuleOfExtension(n.create_extension_stmt->extname);
+    case PG_QUERY__NODE__NODE_ALTER_EXTENSION_STMT:
+      return RuleOfExtension(n.alter_extension_stmt->extname);
     default:
       return Replay(K::ddl);
   }
@@ -478,6 +493,69 @@ StatementRule RuleOfStatement(const PgQuery__Node& n) {
     default:
       return RuleOfMaintenance(n);
   }
+}
+
+DefinitionKind DefinitionOf(const PgQuery__Node& n) {
+  switch (n.node_case) {
+    case PG_QUERY__NODE__NODE_CREATE_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_SCHEMA_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_SEQ_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_SEQ_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_FUNCTION_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_TRIG_STMT:
+    case PG_QUERY__NODE__NODE_VIEW_STMT:
+    case PG_QUERY__NODE__NODE_RULE_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_POLICY_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_POLICY_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_ENUM_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_ENUM_STMT:
+    case PG_QUERY__NODE__NODE_COMPOSITE_TYPE_STMT:
+    case PG_QUERY__NODE__NODE_GRANT_STMT:
+    case PG_QUERY__NODE__NODE_COMMENT_STMT:
+    case PG_QUERY__NODE__NODE_RENAME_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_OWNER_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_OBJECT_SCHEMA_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_DEFAULT_PRIVILEGES_STMT:
+      return DefinitionKind::named;
+    case PG_QUERY__NODE__NODE_DEFINE_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_CAST_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_DOMAIN_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_DOMAIN_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_RANGE_STMT:
+    case PG_QUERY__NODE__NODE_CREATE_OP_CLASS_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_OP_FAMILY_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_OPERATOR_STMT:
+      return DefinitionKind::unnamed;
+    case PG_QUERY__NODE__NODE_CREATE_EVENT_TRIG_STMT:
+    case PG_QUERY__NODE__NODE_ALTER_EVENT_TRIG_STMT:
+      return DefinitionKind::event_trigger;
+    case PG_QUERY__NODE__NODE_DROP_STMT:
+      return n.drop_stmt->remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_EVENT_TRIGGER
+                 ? DefinitionKind::event_trigger
+                 : DefinitionKind::named;
+    default:
+      return DefinitionKind::none;
+  }
+}
+
+CodeFinding CodeOf(std::string_view text, const PgQuery__Node& n) {
+  if (n.node_case == PG_QUERY__NODE__NODE_DO_STMT) {
+    const PgQuery__DoStmt& block = *n.do_stmt;
+    return LookAtCode(OptionText(block.args, block.n_args, "language"),
+                      OptionText(block.args, block.n_args, "as"));
+  }
+  if (DefinitionOf(n) == DefinitionKind::none) return {};
+  CodeFinding finding = LookAtCode(text);
+  if (n.node_case == PG_QUERY__NODE__NODE_CREATE_FUNCTION_STMT) {
+    const PgQuery__CreateFunctionStmt& create = *n.create_function_stmt;
+    // A body in quotes is as the parser read it.
+    finding.Merge(LookAtCode(OptionText(create.options, create.n_options, "language"),
+                             OptionText(create.options, create.n_options, "as")));
+    finding.secdef = finding.foreign =
+        finding.opaque && HasOption(create.options, create.n_options, "security");
+  }
+  return finding;
 }
 
 }  // namespace pgparity::shadow

@@ -18,6 +18,11 @@ struct StatementRule {
   std::string_view reason;  // static; empty for replay
 };
 
+// What of a statement only defines, and runs no code of the database but what event triggers run.
+DefinitionKind DefinitionOf(const PgQuery__Node& node);
+// The code that the statement holds: of DO and of definitions.
+CodeFinding CodeOf(std::string_view text, const PgQuery__Node& node);
+
 // By the statement's own node, without looking at the functions that it calls. EXPLAIN is judged as
 // no_effect; the caller looks at the statement in it.
 StatementRule RuleOfStatement(const PgQuery__Node& statement);
@@ -54,10 +59,6 @@ SettingClass ClassOfSetting(std::string_view name);
 // A relation of pg_catalog or information_schema.
 bool IsSystemRelation(std::string_view schema, std::string_view name);
 
-// What the body of a DO block or other code does, as far as its words tell: the reason of `never`,
-// or
-// "". Looks into string literals too (EXECUTE '...').
-std::string_view ReasonAgainstCode(std::string_view code);
 // The code makes rows or values that are not the same on two servers: inserts, time, sequences,
 // random().
 bool CodeIsVolatile(std::string_view code);

@@ -2,6 +2,7 @@
 // frozen, by splicing into the original text and by extra parameters (never by deparsing).
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <vector>
@@ -73,7 +74,13 @@ ShadowStatement Rewrite(const Statement& statement, const Analysis& analysis,
 struct RowAccess {
   std::string table;  // qualified name in the primary; of a partition, its topmost parent's
   std::optional<uint64_t> key;  // nullopt: the whole table
+  // Of a row: the key's values as text, in the order of CatalogTable::primary_key.
+  std::shared_ptr<const std::vector<std::string>> values = nullptr;
 };
+// The row with these key values (text, in the order of CatalogTable::primary_key); its key is what
+// Writes() and Touches() give it. Of a table whose keys they do not take apart, a hash of the text.
+RowAccess RowByKey(const CatalogTable& table, std::vector<std::string> values,
+                   const Catalog& primary);
 // What the statement touches; widened to whole tables where keys cannot be proved.
 std::vector<RowAccess> Writes(const Statement& statement, const Analysis& analysis,
                               const RewriteContext& context);

@@ -13,7 +13,8 @@ absl::Status Sequencer::Start(Position low, std::optional<UnitRef> applied, Posi
   making_.clear();
   applied_ = std::move(applied);
   report_from_ = report_from;
-  watermark_ = settled_ = live_watermark_ = live_settled_ = 0;
+  watermark_ = live_watermark_ = {};
+  settled_ = live_settled_ = 0;
   live_from_ = 0;
   error_ = absl::OkStatus();
   skipped_ = false;
@@ -42,7 +43,7 @@ absl::StatusOr<std::optional<UnitRef>> Sequencer::Next() {
 }
 
 absl::Status Sequencer::Take(const Record& record) {
-  watermark_ = std::max(watermark_, record.watermark);
+  watermark_ = std::max(watermark_, record.order());
   settled_ = std::max(settled_, record.settled);
   switch (record.type) {
     case RecordType::unit:
@@ -77,7 +78,12 @@ absl::Status Sequencer::Take(const Record& record) {
 absl::Status Sequencer::TakeUnit(const Record& record) {
   const absl::StatusOr<UnitNumbers> numbers = DecodeUnitNumbers(record.header);
   if (!numbers.ok()) return numbers.status();
-  UnitRef ref{.key = numbers->key.time, .position = record.position, .parts = {}, .bytes = 0};
+  UnitRef ref{.key = numbers->key.time,
+              .epoch = numbers->key.epoch,
+              .lsn = numbers->key.lsn,
+              .position = record.position,
+              .parts = {},
+              .bytes = 0};
   if (record.type == RecordType::unit_end) {
     const auto made = making_.find(record.unit_id);
     if (made != making_.end()) {
@@ -106,7 +112,7 @@ void Sequencer::Push(UnitRef ref) {
   heap_.push(std::move(ref));
 }
 
-void Sequencer::RaiseWatermark(Stamp watermark, Stamp settled, Position valid_from_end) {
+void Sequencer::RaiseWatermark(const OrderKey& watermark, Stamp settled, Position valid_from_end) {
   live_watermark_ = watermark;
   live_settled_ = settled;
   live_from_ = valid_from_end;

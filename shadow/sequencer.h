@@ -17,13 +17,17 @@ namespace pgparity::shadow {
 
 // Where a unit lies, and where it stands in the order.
 struct UnitRef {
-  Stamp key = 0;
+  Stamp key = 0;  // the order key's time, and its other parts
+  uint32_t epoch = 0;
+  uint64_t lsn = 0;
   Position position = 0;        // of its last record; ties of the key are broken by it
   std::vector<Position> parts;  // of unit_part records before it, in order
   uint64_t bytes = 0;           // of all its records
+  OrderKey order() const { return {epoch, lsn, key}; }
   Position first() const { return parts.empty() ? position : parts.front(); }
   friend bool operator<(const UnitRef& a, const UnitRef& b) {
-    return a.key != b.key ? a.key < b.key : a.position < b.position;
+    const auto order = a.order() <=> b.order();
+    return order != 0 ? order < 0 : a.position < b.position;
   }
 };
 
@@ -49,7 +53,7 @@ class Sequencer {
 
   // The capture thread's watermark (LiveWatermark): every unit from `valid_from_end` on has a key
   // of at least `watermark`. Used once the reader has come that far.
-  void RaiseWatermark(Stamp watermark, Stamp settled, Position valid_from_end);
+  void RaiseWatermark(const OrderKey& watermark, Stamp settled, Position valid_from_end);
 
   // Goes on at the next segment after a DataLoss error: the caller counts the gap. False when there
   // is none.
@@ -65,7 +69,7 @@ class Sequencer {
   // No unit not yet handed on has a record before this position.
   Position low() const;
   Position read_to() const { return read_to_; }
-  Stamp watermark() const { return watermark_; }
+  const OrderKey& watermark() const { return watermark_; }
   Stamp settled() const { return settled_; }
   // Units read and waiting for the watermark.
   size_t waiting() const { return heap_.size(); }
@@ -83,7 +87,7 @@ class Sequencer {
   absl::Status TakeUnit(const Record& record);
   void ReportLostParts(const Record& end);
   void UseLiveWatermark();
-  bool NextIsSettled() const { return !heap_.empty() && heap_.top().key < watermark_; }
+  bool NextIsSettled() const { return !heap_.empty() && heap_.top().order() < watermark_; }
   void Push(UnitRef ref);
   bool Applied(const UnitRef& ref) const { return applied_ && !(*applied_ < ref); }
 
@@ -97,8 +101,8 @@ class Sequencer {
   bool skipped_ = false;  // a corrupt stretch was passed over
   Position report_from_ = 0;
   Position read_to_ = 0;
-  Stamp watermark_ = 0, settled_ = 0;
-  Stamp live_watermark_ = 0, live_settled_ = 0;
+  OrderKey watermark_, live_watermark_;
+  Stamp settled_ = 0, live_settled_ = 0;
   Position live_from_ = 0;
 };
 

@@ -120,9 +120,19 @@ void SessionAssembly::ElidedRows(const protocol::RowDigest& digest) {
   if (mode_ == Mode::following) tracker_.OnElidedRows(digest);
 }
 
-void SessionAssembly::TokenSent(Stamp) {}
+void SessionAssembly::TokenSent(Stamp stamp) {
+  if (mode_ != Mode::following || token_sent_) return;
+  token_sent_ = stamp;
+  writer_->TokenSent(stamp);
+}
 
-void SessionAssembly::TokenSeen(const LsnToken& token, Stamp) {
+void SessionAssembly::TokenOver() {
+  if (token_sent_) writer_->TokenOver(*token_sent_);
+  token_sent_.reset();
+}
+
+void SessionAssembly::TokenSeen(const LsnToken& token, Stamp stamp) {
+  writer_->TokenSeen(token.lsn, stamp);
   if (mode_ == Mode::following) unit_.token = token;
 }
 
@@ -179,6 +189,7 @@ void SessionAssembly::FollowingEnds(Mode mode) {
   state_.Rollback();
   BusyOver();
   CommitOver();
+  TokenOver();
   copy_data_.clear();
   mode_ = mode;
 }
@@ -241,10 +252,15 @@ void SessionAssembly::OnReady(TransactionStatus, TransactionStatus actual, Stamp
   CommitOver();
   if (!outstanding) {
     BusyOver();
+    TokenOver();
     exchanges_.clear();
   } else if (busy_since_ && last_sent_ > *busy_since_) {
     // What is still unanswered was sent after what has just been answered.
     OnBusy(last_sent_);
+    if (token_sent_ && last_sent_ > *token_sent_) {
+      TokenOver();
+      TokenSent(last_sent_);
+    }
   }
 }
 

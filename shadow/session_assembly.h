@@ -77,6 +77,7 @@ class SessionAssembly final : public protocol::TrackerEvents {
   void FollowingEnds(Mode mode);
   void ForgetStream();
   void BusyOver();
+  void TokenOver();
   void CommitOver();
 
   // session_units.cc
@@ -130,7 +131,8 @@ class SessionAssembly final : public protocol::TrackerEvents {
   bool in_block_ = false;  // the next unit is inside a block from its beginning
   std::string copy_data_;  // of the COPY that runs, not yet in a statement
   std::optional<Stamp> commit_sent_, busy_since_;
-  Stamp last_sent_ = 0;  // of the newest statement answered
+  std::optional<Stamp> token_sent_;  // the oldest whose unit has not ended
+  Stamp last_sent_ = 0;              // of the newest statement answered
 
   std::vector<protocol::StatementEvent> unanswered_;  // closing
   bool closing_done_ = false;

@@ -74,21 +74,6 @@ bool MentionsSetConfig(std::string_view sql) {
   return false;
 }
 
-// The last name of SAVEPOINT x, ROLLBACK ... TO x, RELEASE x.
-std::string LastName(std::string_view sql) {
-  protocol::SqlTokenizer tokens(sql, true);
-  std::string name;
-  for (protocol::Token token = tokens.Next(); token.kind != protocol::TokenKind::end;
-       token = tokens.Next()) {
-    if (token.kind == protocol::TokenKind::word) {
-      name = Lower(token.text);
-    } else if (token.kind == protocol::TokenKind::quoted_identifier) {
-      name = token.text.substr(1, token.text.size() < 2 ? 0 : token.text.size() - 2);
-    }
-  }
-  return name;
-}
-
 bool SecondWordIsAll(std::string_view sql) {
   protocol::SqlTokenizer tokens(sql, true);
   tokens.Next();
@@ -118,6 +103,20 @@ std::optional<std::string> ValueOf(const ValueSource& source,
 }  // namespace
 
 bool IsKeptSetting(std::string_view name) { return Contains(kKept, name); }
+
+std::string SavepointName(std::string_view sql) {
+  protocol::SqlTokenizer tokens(sql, true);
+  std::string name;
+  for (protocol::Token token = tokens.Next(); token.kind != protocol::TokenKind::end;
+       token = tokens.Next()) {
+    if (token.kind == protocol::TokenKind::word) {
+      name = Lower(token.text);
+    } else if (token.kind == protocol::TokenKind::quoted_identifier) {
+      name = token.text.substr(1, token.text.size() < 2 ? 0 : token.text.size() - 2);
+    }
+  }
+  return name;
+}
 
 SessionState::SessionState(const Settings& startup, AnalysisCache* cache)
     : cache_(cache),
@@ -178,14 +177,14 @@ void SessionState::Set(std::string_view name, std::optional<std::string> value) 
 void SessionState::OnSavepointCommand(const Statement& statement) {
   if (statement.transaction_command == TransactionCommand::savepoint) {
     if (savepoints_.size() < kMaxChanges)
-      savepoints_.push_back({LastName(statement.sql), changes_.size()});
+      savepoints_.push_back({SavepointName(statement.sql), changes_.size()});
     return;
   }
   if (statement.transaction_command != TransactionCommand::rollback_to_savepoint &&
       statement.transaction_command != TransactionCommand::release_savepoint) {
     return;
   }
-  const std::string name = LastName(statement.sql);
+  const std::string name = SavepointName(statement.sql);
   const auto found =
       std::find_if(savepoints_.rbegin(), savepoints_.rend(),
                    [&name](const Savepoint& savepoint) { return savepoint.name == name; });

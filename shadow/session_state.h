@@ -17,6 +17,9 @@ namespace pgparity::shadow {
 // Whether a setting (lower case) changes what statements mean, so that units carry it.
 bool IsKeptSetting(std::string_view name);
 
+// The name in SAVEPOINT x, ROLLBACK ... TO x, RELEASE x.
+std::string SavepointName(std::string_view sql);
+
 class SessionState {
  public:
   // `startup`: what login left, of which the kept settings are taken. `cache` outlives the state.

@@ -16,6 +16,7 @@
 #include "absl/time/time.h"
 #include "shadow/catalog.h"
 #include "shadow/rewrite.h"
+#include "shadow/row_selection.h"
 #include "shadow/sequencer.h"
 #include "shadow/unit.h"
 
@@ -39,6 +40,7 @@ struct PlannedStatement {
   };
   Action action = Action::run;
   size_t index = 0;        // in the unit's statements
+  size_t role = 0;         // of RoleMap, that it runs as
   ShadowStatement shadow;  // empty for skip
   uint64_t capture_rows =
       UINT64_MAX;  // rows beyond this many, or beyond capture_bytes, go into the digest
@@ -60,9 +62,18 @@ struct PlannedUnit {
   bool blocks_readers = false;    // DDL, TRUNCATE: open snapshots must go first
   bool changes_settings = false;  // leaves session settings of its own behind on the lane
   bool changes_catalog = false;
+  // Runs code that makes its own SQL: looked at before the commit (code_risk.h). Lane alone.
+  bool opaque_code = false;
+  size_t connection = 0;  // of RoleMap: 0, or the one role with connections of its own
   UnitRef ref;
   Position low = 0;
   std::shared_ptr<const Unit> unit;
+  // Where the session's own would name other schemas on the shadow: see settings().
+  std::shared_ptr<const Settings> adapted_settings;
+  // What the lane takes over before the unit.
+  const Settings& settings() const {
+    return adapted_settings != nullptr ? *adapted_settings : unit->header.settings;
+  }
   std::vector<PlannedStatement> statements;
 };
 
@@ -80,6 +91,8 @@ struct UnitOutcome {
   Status status = Status::applied;
   std::vector<StatementOutcome> statements;
   std::optional<compare::Observation> commit_error;  // ApplyAlone: the commit itself was refused
+  // ApplyAlone of opaque code: what it did that no unit may; nothing of it is applied.
+  std::string escaped;
 };
 
 struct Collected {
@@ -103,12 +116,6 @@ class SnapshotLane {
   virtual absl::StatusOr<std::vector<compare::Observation>> Read(
       const std::vector<ReadRequest>& requests) = 0;
   virtual void End() = 0;
-};
-
-// One row by its key, for settling and repair.
-struct RowKey {
-  std::string table;                                         // qualified and quoted
-  std::vector<std::pair<std::string, std::string>> columns;  // quoted name, text value
 };
 
 class Store {
@@ -144,13 +151,15 @@ class Store {
 
   virtual absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() = 0;
 
-  // The rows of these keys as text, one observation of all columns a key; for settling.
-  virtual absl::StatusOr<std::vector<compare::Observation>> ReadRows(
-      const std::vector<RowKey>& keys) = 0;
-  // Makes the row of `key` what `columns` say, or deletes it where they are empty.
-  virtual absl::Status WriteRow(
-      const RowKey& key,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) = 0;
+  // Settling, with nothing in flight: the rows as text under RowTextSettings(), as of what has been
+  // applied. An error of the server's is an observation.
+  virtual absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection) = 0;
+  // Makes these rows what they say, all or none; no trigger or foreign key of the shadow acts on it
+  // where the store's role may keep them from it. Aborted: refused.
+  virtual absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) = 0;
+
+  // The role of RoleMap can act neither as another one nor on the server, whatever the code is.
+  virtual bool Confined(size_t /*role*/) const { return true; }
 
   virtual std::shared_ptr<const Catalog> catalog() const = 0;
   virtual absl::Status ReloadCatalog() = 0;

@@ -1,6 +1,7 @@
 #include "shadow/unit_writer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "protocol/text.h"
@@ -32,7 +33,7 @@ UnitWriter::UnitWriter(JournalWriter* journal, const AssemblerOptions& options, 
       ordinal_(journal->last_ordinal()),
       last_journalled_(ordinal_) {
   // Nothing that an earlier process journalled is waited for, and nothing new may come before it.
-  if (journal->last_stamp() != 0) watermark_ = settled_ = journal->last_stamp() + 1;
+  if (journal->last_stamp() != 0) watermark_.time = settled_ = journal->last_stamp() + 1;
 }
 
 void UnitWriter::Erase(std::multiset<Stamp>* stamps, Stamp stamp) {
@@ -41,7 +42,9 @@ void UnitWriter::Erase(std::multiset<Stamp>* stamps, Stamp stamp) {
 }
 
 absl::StatusOr<Position> UnitWriter::PutRaw(Record record) {
-  record.watermark = watermark_;
+  record.watermark = watermark_.time;
+  record.watermark_epoch = watermark_.epoch;
+  record.watermark_lsn = watermark_.lsn;
   record.settled = settled_;
   record.stamp = newest_seen_;
   absl::StatusOr<Position> position = journal_->Append(record);
@@ -133,6 +136,24 @@ void UnitWriter::SkipRead(OpenUnit* unit) {
 }
 
 void UnitWriter::Finish(UnitHeader header, OpenUnit* unit) {
+  if (lsns_.none() || header.token || header.key < bound_) return Journal(std::move(header), unit);
+  waiting_.push_back({std::move(header), std::move(*unit)});
+  *unit = OpenUnit();
+}
+
+void UnitWriter::JournalWaiting(Stamp bound) {
+  std::deque<Waiting> still;
+  for (Waiting& waiting : waiting_) {
+    if (waiting.header.key < bound) {
+      Journal(std::move(waiting.header), &waiting.unit);
+    } else {
+      still.push_back(std::move(waiting));
+    }
+  }
+  waiting_ = std::move(still);
+}
+
+void UnitWriter::Journal(UnitHeader header, OpenUnit* unit) {
   header.ordinal = ++ordinal_;
   header.wall_offset = wall_offset_;
   header.read_only = unit->read_only;
@@ -145,8 +166,11 @@ void UnitWriter::Finish(UnitHeader header, OpenUnit* unit) {
   }
   if (unit->read_only && header.end != UnitEnd::in_doubt && !Sampled(header.ordinal))
     return SkipRead(unit);
-  if (header.key < watermark_) {
-    header.key = watermark_;
+  header.lsn = header.token ? header.token->lsn : lsns_.At(header.key);
+  if (KeyOf(header) < watermark_) {
+    header.epoch = watermark_.epoch;
+    header.lsn = watermark_.lsn;
+    header.key = watermark_.time;
     header.late = true;
     ++counters_->late;
   }
@@ -172,7 +196,7 @@ void UnitWriter::NoteUnit(const UnitHeader& header) {
   if (header.end == UnitEnd::rolled_back) ++counters_->rolled_back;
   if (header.end == UnitEnd::in_doubt) ++counters_->in_doubt;
   last_journalled_ = header.ordinal;
-  newest_key_ = std::max(newest_key_, header.key);
+  newest_key_ = std::max(newest_key_, KeyOf(header));
   newest_done_ = std::max(newest_done_, header.done);
 }
 
@@ -192,9 +216,15 @@ void UnitWriter::Gap(std::string_view reason, std::string_view detail) {
 
 void UnitWriter::AdvanceTo(Stamp bound) {
   Saw(bound);
+  bound_ = std::max(bound_, bound);
+  JournalWaiting(bound);
   const Stamp oldest_commit = commits_.empty() ? bound : std::min(bound, *commits_.begin());
-  const Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
-  watermark_ = std::max(watermark_, oldest_commit);
+  Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.unit.first_sent != 0) oldest_busy = std::min(oldest_busy, waiting.unit.first_sent);
+  }
+  watermark_ = std::max(
+      watermark_, OrderKey{watermark_.epoch, lsns_.Watermark(bound, oldest_commit), oldest_commit});
   settled_ = std::max(settled_, oldest_busy);
   if (!drops_owed_.empty()) WriteOwed().IgnoreError();
   WriteSkippedReads(bound);
@@ -220,7 +250,7 @@ void UnitWriter::WriteSkippedReads(Stamp now) {
 // A unit that was journalled waits until a record carries a watermark past it. Once one has, an
 // idle system writes nothing more.
 void UnitWriter::WriteIdleWatermark(Stamp now) {
-  const bool nothing_journalled = newest_key_ == 0;
+  const bool nothing_journalled = newest_key_ == OrderKey{};
   if (nothing_journalled || now < last_record_ + options_.idle) return;
   const bool key_waits = newest_key_ >= carried_watermark_ && watermark_ > carried_watermark_;
   const bool read_waits = newest_done_ >= carried_settled_ && settled_ > carried_settled_;
@@ -238,6 +268,7 @@ void UnitWriter::Flush() {
 }
 
 void UnitWriter::Close() {
+  JournalWaiting(std::numeric_limits<Stamp>::max());
   if (!drops_owed_.empty()) WriteOwed().IgnoreError();
   last_skipped_ = 0;
   WriteSkippedReads(kSkippedReadsEvery);

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -12,6 +13,7 @@
 
 #include "shadow/assembler.h"
 #include "shadow/journal.h"
+#include "shadow/lsn_order.h"
 #include "shadow/unit.h"
 
 namespace pgparity::shadow {
@@ -49,8 +51,9 @@ class UnitWriter {
   void Add(const Statement& statement, OpenUnit* unit);
   // Journals what the unit holds so far. After an error the unit is broken.
   void WritePart(OpenUnit* unit);
-  // Journals the unit as header says; ordinal, wall_offset and the late rule are filled in here.
-  // `unit` is empty afterwards. A broken unit becomes a gap.
+  // Journals the unit as header says; ordinal, wall_offset, LSN and the late rule are filled in
+  // here. `unit` is empty afterwards. A broken unit becomes a gap. Where there are tokens, a unit
+  // without one waits until all tokens seen before its key are known: an AdvanceTo() or two.
   void Finish(UnitHeader header, OpenUnit* unit);
   // The unit counts for nothing. No gap is written.
   void Drop(OpenUnit* unit);
@@ -61,14 +64,24 @@ class UnitWriter {
   void CommitOver(Stamp stamp) { Erase(&commits_, stamp); }
   void Busy(Stamp since) { busy_.insert(since); }
   void BusyOver(Stamp since) { Erase(&busy_, since); }
+  // Ordering `exact`.
+  void TokenSent(Stamp since) { lsns_.Asked(since); }
+  void TokenOver(Stamp since) { lsns_.Over(since); }
+  void TokenSeen(uint64_t lsn, Stamp stamp) { lsns_.Seen(lsn, stamp); }
   void AdvanceTo(Stamp bound);
   // Writes what is owed, at the end.
   void Close();
 
-  Stamp watermark() const { return watermark_; }
+  Stamp watermark() const { return watermark_.time; }
   const LiveWatermark& live() const { return live_; }
 
  private:
+  struct Waiting {
+    UnitHeader header;
+    OpenUnit unit;
+  };
+  void Journal(UnitHeader header, OpenUnit* unit);
+  void JournalWaiting(Stamp bound);
   static void Erase(std::multiset<Stamp>* stamps, Stamp stamp);
   absl::StatusOr<Position> Put(Record record);
   absl::StatusOr<Position> PutRaw(Record record);
@@ -96,9 +109,13 @@ class UnitWriter {
 
   std::multiset<Stamp> commits_, busy_;
   Stamp newest_seen_ = 0;
-  Stamp watermark_ = 0, settled_ = 0;
-  Stamp carried_watermark_ = 0, carried_settled_ = 0;    // by the newest record
-  Stamp newest_key_ = 0, newest_done_ = 0;               // of the units journalled
+  LsnOrder lsns_;
+  std::deque<Waiting> waiting_;
+  Stamp bound_ = 0;                         // of the last AdvanceTo()
+  OrderKey watermark_, carried_watermark_;  // carried by the newest record
+  Stamp settled_ = 0, carried_settled_ = 0;
+  OrderKey newest_key_;  // of the units journalled
+  Stamp newest_done_ = 0;
   Stamp last_record_ = 0, last_skipped_ = 0;             // when
   uint64_t skipped_units_ = 0, skipped_statements_ = 0;  // not told of in the journal yet
   bool flush_failing_ = false;

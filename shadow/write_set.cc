@@ -49,6 +49,43 @@ KeyClass ClassOf(uint32_t type_oid, const Catalog& catalog) {
   }
 }
 
+// A value of a key's column: the form that is equal where the values are, and the text.
+struct KeyValue {
+  std::string canonical, text;
+};
+
+std::optional<KeyValue> KeyValueOf(std::string_view value, uint32_t type, protocol::Format format,
+                                   const CatalogColumn& column, const Catalog& catalog) {
+  const KeyClass cls = ClassOf(column.type_oid, catalog);
+  if (cls == KeyClass::none) return std::nullopt;
+  const bool open = type == 0 || type == protocol::oid::kUnknown;
+  if (!open && ClassOf(type, catalog) != cls) return std::nullopt;
+  const uint32_t as = open ? column.type_oid : type;
+  auto canonical = protocol::Canonicalise(value, as, format, catalog, {});
+  if (!canonical.ok() || !canonical->typed) return std::nullopt;
+  return KeyValue{std::move(canonical->bytes),
+                  protocol::DisplayValue(value, as, format, catalog, {})};
+}
+
+// A row by the values of its key, each hashed behind its length.
+class KeyBuilder {
+ public:
+  void Add(KeyValue value) {
+    protocol::WireWriter(&bytes_)
+        .Int32(static_cast<int32_t>(value.canonical.size()))
+        .Bytes(value.canonical);
+    values_.push_back(std::move(value.text));
+  }
+  RowAccess Take(const std::string& table) {
+    return {table, XXH3_64bits(bytes_.data(), bytes_.size()),
+            std::make_shared<const std::vector<std::string>>(std::move(values_))};
+  }
+
+ private:
+  std::string bytes_;
+  std::vector<std::string> values_;
+};
+
 class WriteSet {
  public:
   WriteSet(const Statement& statement, const Analysis& analysis, const RewriteContext& context)
@@ -59,13 +96,14 @@ class WriteSet {
   void AddTouches();
 
  private:
-  using Keys = std::optional<std::vector<uint64_t>>;
+  using Keys = std::optional<std::vector<RowAccess>>;
 
   const CatalogTable* Find(const TableName& name) const {
     return context_.primary->FindTable(name.schema, name.name, context_.search_path);
   }
   const CatalogTable& Root(const CatalogTable& table) const;
-  void Add(const std::string& table, std::optional<uint64_t> key);
+  void Add(RowAccess row);
+  void Add(const std::string& table) { Add(RowAccess{table, std::nullopt}); }
   void AddWhole(const TableName& name);
   void AddWholeTable(const CatalogTable& table, int depth);
   void AddReferencing(const CatalogTable& table, bool deletes, bool only_cascading, int depth);
@@ -75,33 +113,22 @@ class WriteSet {
   Keys KeysOfWrite(const CatalogTable& table) const;
   Keys KeysOfInsert(const CatalogTable& table) const;
   Keys KeysOfPredicates(const CatalogTable& table) const;
-  std::optional<uint64_t> KeyOfRow(const CatalogTable& table, size_t row,
-                                   const compare::RowView* seen) const;
-  std::optional<std::string> InsertValue(const CatalogTable& table, const CatalogColumn& column,
-                                         size_t row, const compare::RowView* seen) const;
-  std::optional<std::string> SeenValue(const CatalogTable& table, const CatalogColumn& column,
-                                       const compare::RowView& seen) const;
-  std::optional<std::string> Value(const ValueSource& source, const CatalogColumn& column) const;
-  std::optional<std::string> Canonical(std::string_view value, uint32_t type,
-                                       protocol::Format format, const CatalogColumn& column) const;
+  Keys KeysOfSeenRows(const CatalogTable& table) const;
+  std::optional<RowAccess> KeyOfRow(const CatalogTable& table, size_t row,
+                                    const compare::RowView* seen) const;
+  std::optional<KeyValue> InsertValue(const CatalogTable& table, const CatalogColumn& column,
+                                      size_t row, const compare::RowView* seen) const;
+  std::optional<KeyValue> SeenValue(const CatalogTable& table, const CatalogColumn& column,
+                                    const compare::RowView& seen) const;
+  std::optional<KeyValue> Value(const ValueSource& source, const CatalogColumn& column) const;
+  std::optional<KeyValue> Canonical(std::string_view value, uint32_t type, protocol::Format format,
+                                    const CatalogColumn& column) const;
   std::vector<compare::RowView> SeenRows(size_t expected) const;
 
   const Statement& statement_;
   const Analysis& analysis_;
   const RewriteContext& context_;
   std::vector<RowAccess> accesses_;
-};
-
-// The hash of a row's primary-key values, each behind its length.
-class KeyHash {
- public:
-  void Add(std::string_view value) {
-    protocol::WireWriter(&bytes_).Int32(static_cast<int32_t>(value.size())).Bytes(value);
-  }
-  uint64_t Get() const { return XXH3_64bits(bytes_.data(), bytes_.size()); }
-
- private:
-  std::string bytes_;
 };
 
 const CatalogTable& WriteSet::Root(const CatalogTable& table) const {
@@ -114,24 +141,24 @@ const CatalogTable& WriteSet::Root(const CatalogTable& table) const {
   return *root;
 }
 
-void WriteSet::Add(const std::string& table, std::optional<uint64_t> key) {
+void WriteSet::Add(RowAccess row) {
   const bool known = std::any_of(accesses_.begin(), accesses_.end(), [&](const RowAccess& access) {
-    return access.table == table && (!access.key || access.key == key);
+    return access.table == row.table && (!access.key || access.key == row.key);
   });
-  if (!known) accesses_.push_back({table, key});
+  if (!known) accesses_.push_back(std::move(row));
 }
 
 void WriteSet::AddWhole(const TableName& name) {
   if (const CatalogTable* table = Find(name)) {
     AddWholeTable(*table, 0);
   } else {
-    Add(QuoteQualified(name.schema, name.name), std::nullopt);
+    Add(QuoteQualified(name.schema, name.name));
   }
 }
 
 // A view stands for the tables that it reads.
 void WriteSet::AddWholeTable(const CatalogTable& table, int depth) {
-  Add(Root(table).QualifiedName(), std::nullopt);
+  Add(Root(table).QualifiedName());
   for (const uint32_t read : table.view_of) {
     const CatalogTable* base = context_.primary->FindTable(read);
     if (base != nullptr && depth < kMaxDepth) AddWholeTable(*base, depth + 1);
@@ -150,7 +177,7 @@ void WriteSet::AddReferencing(const CatalogTable& table, bool deletes, bool only
       const std::string name = Root(*child).QualifiedName();
       const bool known = std::any_of(accesses_.begin(), accesses_.end(),
                                      [&](const RowAccess& a) { return a.table == name && !a.key; });
-      Add(name, std::nullopt);
+      Add(name);
       if (!known && cascades && depth < kMaxDepth) {
         AddReferencing(*child, deletes && action == 'c', only_cascading, depth + 1);
       }
@@ -169,21 +196,14 @@ bool WriteSet::Sets(const CatalogTable& table, const std::vector<int16_t>& colum
 
 // ------------------------------------------------------------------------------- values
 
-std::optional<std::string> WriteSet::Canonical(std::string_view value, uint32_t type,
-                                               protocol::Format format,
-                                               const CatalogColumn& column) const {
-  const KeyClass cls = ClassOf(column.type_oid, *context_.primary);
-  if (cls == KeyClass::none) return std::nullopt;
-  if (type != 0 && type != protocol::oid::kUnknown && ClassOf(type, *context_.primary) != cls)
-    return std::nullopt;
-  const uint32_t as = type == 0 || type == protocol::oid::kUnknown ? column.type_oid : type;
-  auto canonical = protocol::Canonicalise(value, as, format, *context_.primary, {});
-  if (!canonical.ok() || !canonical->typed) return std::nullopt;
-  return std::move(canonical->bytes);
+std::optional<KeyValue> WriteSet::Canonical(std::string_view value, uint32_t type,
+                                            protocol::Format format,
+                                            const CatalogColumn& column) const {
+  return KeyValueOf(value, type, format, column, *context_.primary);
 }
 
-std::optional<std::string> WriteSet::Value(const ValueSource& source,
-                                           const CatalogColumn& column) const {
+std::optional<KeyValue> WriteSet::Value(const ValueSource& source,
+                                        const CatalogColumn& column) const {
   if (source.kind == ValueSource::Kind::literal && !source.is_null) {
     return Canonical(source.literal, 0, protocol::Format::text, column);
   }
@@ -196,9 +216,8 @@ std::optional<std::string> WriteSet::Value(const ValueSource& source,
   return Canonical(*bound.values[index], type, static_cast<protocol::Format>(format), column);
 }
 
-std::optional<std::string> WriteSet::SeenValue(const CatalogTable& table,
-                                               const CatalogColumn& column,
-                                               const compare::RowView& seen) const {
+std::optional<KeyValue> WriteSet::SeenValue(const CatalogTable& table, const CatalogColumn& column,
+                                            const compare::RowView& seen) const {
   const auto& columns = statement_.primary.columns;
   for (size_t i = 0; i < columns.size() && i < seen.size(); ++i) {
     if (columns[i].table_oid == table.oid && columns[i].attribute == column.attribute && seen[i]) {
@@ -209,9 +228,9 @@ std::optional<std::string> WriteSet::SeenValue(const CatalogTable& table,
 }
 
 // What the primary returned is what the row holds, whatever was given.
-std::optional<std::string> WriteSet::InsertValue(const CatalogTable& table,
-                                                 const CatalogColumn& column, size_t row,
-                                                 const compare::RowView* seen) const {
+std::optional<KeyValue> WriteSet::InsertValue(const CatalogTable& table,
+                                              const CatalogColumn& column, size_t row,
+                                              const compare::RowView* seen) const {
   if (seen != nullptr) {
     if (auto value = SeenValue(table, column, *seen)) return value;
   }
@@ -242,16 +261,42 @@ std::vector<compare::RowView> WriteSet::SeenRows(size_t expected) const {
 
 // --------------------------------------------------------------------------------- keys
 
-std::optional<uint64_t> WriteSet::KeyOfRow(const CatalogTable& table, size_t row,
-                                           const compare::RowView* seen) const {
-  KeyHash hash;
+std::optional<RowAccess> WriteSet::KeyOfRow(const CatalogTable& table, size_t row,
+                                            const compare::RowView* seen) const {
+  KeyBuilder key;
   for (const int16_t attribute : table.primary_key) {
     const CatalogColumn* column = table.FindAttribute(attribute);
-    const auto value = column == nullptr ? std::nullopt : InsertValue(table, *column, row, seen);
+    auto value = column == nullptr ? std::nullopt : InsertValue(table, *column, row, seen);
     if (!value) return std::nullopt;
-    hash.Add(*value);
+    key.Add(*std::move(value));
   }
-  return hash.Get();
+  return key.Take(table.QualifiedName());
+}
+
+// Where the primary returned the key of every row that it wrote, or wrote none, that is what it
+// wrote, whatever its WHERE says.
+WriteSet::Keys WriteSet::KeysOfSeenRows(const CatalogTable& table) const {
+  const compare::Observation& primary = statement_.primary;
+  if (primary.kind != compare::Observation::Kind::rows_or_tag) return std::nullopt;
+  if (primary.tag == "UPDATE 0" || primary.tag == "DELETE 0") return std::vector<RowAccess>();
+  if (!primary.has_columns || primary.digest.rows > 0 || primary.row_count > kMaxRows ||
+      Sets(table, table.primary_key)) {
+    return std::nullopt;
+  }
+  std::vector<RowAccess> rows;
+  compare::RowReader reader(primary.rows);
+  for (compare::RowView row; reader.Next(&row);) {
+    KeyBuilder key;
+    for (const int16_t attribute : table.primary_key) {
+      const CatalogColumn* column = table.FindAttribute(attribute);
+      auto value = column == nullptr ? std::nullopt : SeenValue(table, *column, row);
+      if (!value) return std::nullopt;
+      key.Add(*std::move(value));
+    }
+    rows.push_back(key.Take(table.QualifiedName()));
+  }
+  if (reader.failed() || rows.size() != primary.row_count) return std::nullopt;
+  return rows;
 }
 
 WriteSet::Keys WriteSet::KeysOfInsert(const CatalogTable& table) const {
@@ -272,29 +317,29 @@ WriteSet::Keys WriteSet::KeysOfInsert(const CatalogTable& table) const {
     }
   }
   if (Sets(table, table.primary_key)) return std::nullopt;
-  std::vector<uint64_t> keys;
+  std::vector<RowAccess> keys;
   for (size_t row = 0; row < rows; ++row) {
-    const auto key = KeyOfRow(table, row, seen.empty() ? nullptr : &seen[row]);
+    auto key = KeyOfRow(table, row, seen.empty() ? nullptr : &seen[row]);
     if (!key) return std::nullopt;
-    keys.push_back(*key);
+    keys.push_back(*std::move(key));
   }
   return keys;
 }
 
 WriteSet::Keys WriteSet::KeysOfPredicates(const CatalogTable& table) const {
   if (!analysis_.key_predicates) return std::nullopt;
-  KeyHash hash;
+  KeyBuilder key;
   for (const int16_t attribute : table.primary_key) {
     const CatalogColumn* column = table.FindAttribute(attribute);
     if (column == nullptr) return std::nullopt;
     const auto& predicates = *analysis_.key_predicates;
     const auto it = std::find_if(predicates.begin(), predicates.end(),
                                  [&](const KeyPredicate& p) { return p.column == column->name; });
-    const auto value = it == predicates.end() ? std::nullopt : Value(it->value, *column);
+    auto value = it == predicates.end() ? std::nullopt : Value(it->value, *column);
     if (!value) return std::nullopt;
-    hash.Add(*value);
+    key.Add(*std::move(value));
   }
-  return std::vector<uint64_t>{hash.Get()};
+  return std::vector<RowAccess>{key.Take(table.QualifiedName())};
 }
 
 WriteSet::Keys WriteSet::KeysOfWrite(const CatalogTable& table) const {
@@ -307,9 +352,11 @@ WriteSet::Keys WriteSet::KeysOfWrite(const CatalogTable& table) const {
     case StatementKind::insert:
       return KeysOfInsert(table);
     case StatementKind::update:
-      return Sets(table, table.primary_key) ? std::nullopt : KeysOfPredicates(table);
-    case StatementKind::delete_:
-      return KeysOfPredicates(table);
+    case StatementKind::delete_: {
+      const bool moves = Sets(table, table.primary_key);
+      Keys keys = moves ? std::nullopt : KeysOfPredicates(table);
+      return keys ? std::move(keys) : KeysOfSeenRows(table);
+    }
     default:
       return std::nullopt;
   }
@@ -325,11 +372,11 @@ void WriteSet::AddWrites() {
                           ? KeysOfWrite(*table)
                           : std::nullopt;
     if (keys) {
-      for (const uint64_t key : *keys) Add(table->QualifiedName(), key);
+      for (const RowAccess& key : *keys) Add(key);
     } else {
       AddWhole(analysis_.writes[i]);
     }
-    if (table == nullptr) continue;
+    if (table == nullptr || (keys && keys->empty())) continue;
     const StatementKind kind = analysis_.kind;
     if (kind == StatementKind::truncate || kind == StatementKind::delete_ ||
         kind == StatementKind::merge) {
@@ -352,23 +399,23 @@ void WriteSet::AddParents(const CatalogTable& table) {
                        !analysis_.insert->from_select && !analysis_.insert->on_conflict &&
                        analysis_.insert->rows.size() == 1 &&
                        key.referenced == parent->primary_key && parent->parent == 0;
-    std::optional<uint64_t> hash;
+    std::optional<RowAccess> row;
     if (plain) {
       const std::vector<compare::RowView> seen = SeenRows(1);
-      KeyHash values;
+      KeyBuilder values;
       bool known = true;
       for (const int16_t attribute : key.columns) {
         const CatalogColumn* column = table.FindAttribute(attribute);
-        const auto value = column == nullptr
-                               ? std::nullopt
-                               : InsertValue(table, *column, 0, seen.empty() ? nullptr : &seen[0]);
+        auto value = column == nullptr
+                         ? std::nullopt
+                         : InsertValue(table, *column, 0, seen.empty() ? nullptr : &seen[0]);
         known = known && value.has_value();
-        if (value) values.Add(*value);
+        if (value) values.Add(*std::move(value));
       }
-      if (known) hash = values.Get();
+      if (known) row = values.Take(parent->QualifiedName());
     }
-    if (hash) {
-      Add(parent->QualifiedName(), hash);
+    if (row) {
+      Add(*std::move(row));
     } else {
       AddWholeTable(*parent, 0);
     }
@@ -383,7 +430,7 @@ void WriteSet::AddTouches() {
                        table->parent == 0 && (table->kind == 'r' || table->kind == 'p');
     const Keys keys = keyed ? KeysOfPredicates(*table) : std::nullopt;
     if (keys) {
-      Add(table->QualifiedName(), keys->front());
+      Add(keys->front());
     } else {
       AddWhole(name);
     }
@@ -407,6 +454,21 @@ void WriteSet::AddTouches() {
 }
 
 }  // namespace
+
+RowAccess RowByKey(const CatalogTable& table, std::vector<std::string> values,
+                   const Catalog& primary) {
+  KeyBuilder key;
+  for (size_t i = 0; i < values.size(); ++i) {
+    const CatalogColumn* column =
+        i < table.primary_key.size() ? table.FindAttribute(table.primary_key[i]) : nullptr;
+    std::optional<KeyValue> value;
+    if (column != nullptr)
+      value = KeyValueOf(values[i], 0, protocol::Format::text, *column, primary);
+    if (!value) value = KeyValue{values[i], values[i]};
+    key.Add(KeyValue{std::move(value->canonical), std::move(values[i])});
+  }
+  return key.Take(table.QualifiedName());
+}
 
 std::vector<RowAccess> Writes(const Statement& statement, const Analysis& analysis,
                               const RewriteContext& context) {

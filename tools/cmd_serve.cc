@@ -84,7 +84,8 @@ void AddConnecting(CLI::App* app, ServeOptions* o) {
       ->group(kGroup);
   AddValue(
       app, "--shadow", &o->shadow, OrOff, "URL",
-      "The shadow: postgres://USER:PASSWORD@HOST:PORT/DATABASE; without it pgparity only forwards")
+      "The shadow: postgres://USER:PASSWORD@HOST:PORT/DATABASE; without it pgparity only forwards. "
+      "{database} stands for the client's database: each has a shadow of its own")
       ->group(kGroup);
   AddText(app, "--data-dir", &o->data_dir, "DIR",
           "Where the journal and the parity log are kept; made if it is not there")
@@ -173,10 +174,28 @@ void AddShadowing(CLI::App* app, ServeOptions* o) {
       ->default_str("replay");
   group(AddCount(
       app, "--shadow-connections", [o](int64_t n) { o->shadow_connections = static_cast<int>(n); },
-      o->shadow_connections, "Connections to the shadow, all in all"));
+      o->shadow_connections,
+      "Connections to the shadow, all in all; with {database}, for each database"));
+  group(AddCount(
+      app, "--shadow-databases", [o](int64_t n) { o->shadow_databases = static_cast<size_t>(n); },
+      static_cast<int64_t>(o->shadow_databases),
+      "With {database} in the shadow's URL: databases that are shadowed at most"));
+  group(AddText(
+      app, "--shadow-role-map", &o->shadow_role_map, "FILE",
+      "Which role on the shadow stands for which role of the clients: lines CLIENT = "
+      "\"ROLE\" or CLIENT = \"postgres://...\"; without it all run as the shadow URL's role"));
   group(AddCount(
       app, "--window", [o](int64_t n) { o->window = static_cast<size_t>(n); },
       static_cast<int64_t>(o->window), "Units of work in flight to the shadow"));
+  group(AddCount(
+      app, "--settle-reads", [o](int64_t n) { o->settle_reads = static_cast<uint64_t>(n); },
+      static_cast<int64_t>(o->settle_reads),
+      "Rows a second read again on the primary, to settle what concurrency left open; 0: none"));
+  group(AddCount(
+      app, "--settle-table-rows",
+      [o](int64_t n) { o->settle_table_rows = static_cast<uint64_t>(n); },
+      static_cast<int64_t>(o->settle_table_rows),
+      "Tables with more rows are not read whole for it"));
   group(AddDuration(app, "--time-tolerance", &o->time_tolerance,
                     "How far the two may differ in now() and the like"));
   group(AddSwitch(app, "--start-check", &o->start_check,

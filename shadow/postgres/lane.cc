@@ -408,7 +408,7 @@ std::vector<ShadowStatement> Lane::SettingsStatements(const Settings& settings) 
     if (found != settings_.end() && found->second == value) continue;
     const size_t n = change.values.size();
     absl::StrAppend(&change.sql, n == 0 ? "SELECT " : ", ", "pg_catalog.set_config($", n + 1,
-                    "::text, $", n + 2, "::text, false)");
+                    "::pg_catalog.text, $", n + 2, "::pg_catalog.text, false)");
     change.values.emplace_back(name);
     change.values.emplace_back(value);
   }

@@ -1,5 +1,7 @@
 #include "shadow/postgres/own_connection.h"
 
+#include <algorithm>
+
 #include "absl/strings/numbers.h"
 #include "protocol/text.h"
 
@@ -18,11 +20,40 @@ absl::Status OwnConnection::EnsureConnected() {
 
 absl::StatusOr<std::shared_ptr<const Catalog>> OwnConnection::LoadCatalog() {
   MutexLock lock(&mutex_);
+  if (turn_ == nullptr) return LoadNow();
+  MutexLock turn(turn_);
+  auto catalog = LoadNow();
+  lane_.reset();
+  return catalog;
+}
+
+absl::StatusOr<std::shared_ptr<const Catalog>> OwnConnection::LoadNow() {
   if (in_snapshot_) return absl::FailedPreconditionError("the tables are being counted");
   if (absl::Status status = EnsureConnected(); !status.ok()) return status;
   auto catalog = Catalog::Load(lane_->connection());
   if (!catalog.ok()) lane_.reset();
   return catalog;
+}
+
+absl::StatusOr<compare::Observation> OwnConnection::ReadRows(const RowSelection& selection) {
+  MutexLock lock(&mutex_);
+  if (turn_ == nullptr) return ReadRowsNow(selection);
+  MutexLock turn(turn_);
+  auto rows = ReadRowsNow(selection);
+  lane_.reset();
+  return rows;
+}
+
+absl::StatusOr<compare::Observation> OwnConnection::ReadRowsNow(const RowSelection& selection) {
+  if (in_snapshot_) return absl::UnavailableError("the tables are being counted");
+  if (absl::Status status = EnsureConnected(); !status.ok()) return status;
+  if (absl::Status status = lane_->ApplySettings(RowTextSettings()); !status.ok()) {
+    lane_.reset();
+    return status;
+  }
+  auto rows = lane_->Run(SelectRows(selection), CaptureLimits{UINT64_MAX, UINT64_MAX});
+  if (!rows.ok()) lane_.reset();
+  return rows;
 }
 
 absl::StatusOr<std::string> OwnConnection::Database() {
@@ -31,6 +62,30 @@ absl::StatusOr<std::string> OwnConnection::Database() {
   auto rows = lane_->Query("SELECT current_database()");
   if (!rows.ok()) return rows.status();
   return rows->front().front();
+}
+
+absl::StatusOr<bool> OwnConnection::HasDatabase(const std::string& name) {
+  MutexLock lock(&mutex_);
+  if (absl::Status status = EnsureConnected(); !status.ok()) return status;
+  // Names are bytes of any encoding.
+  if (auto set = lane_->Run("SET client_encoding = 'SQL_ASCII'"); !set.ok()) return set.status();
+  auto rows = lane_->Query("SELECT datname FROM pg_catalog.pg_database");
+  lane_.reset();
+  if (!rows.ok()) return rows.status();
+  return std::any_of(rows->begin(), rows->end(),
+                     [&name](const auto& row) { return row.front() == name; });
+}
+
+absl::StatusOr<std::vector<std::string>> OwnConnection::Databases() {
+  MutexLock lock(&mutex_);
+  if (absl::Status status = EnsureConnected(); !status.ok()) return status;
+  auto rows = lane_->Query(
+      "SELECT datname FROM pg_catalog.pg_database WHERE datallowconn AND NOT datistemplate"
+      " AND pg_catalog.has_database_privilege(oid, 'CONNECT') ORDER BY datname");
+  if (!rows.ok()) return rows.status();
+  std::vector<std::string> names;
+  for (auto& row : *rows) names.push_back(std::move(row.front()));
+  return names;
 }
 
 absl::Status OwnConnection::BeginCountSnapshot() {
@@ -73,7 +128,7 @@ absl::StatusOr<RowCounts> OwnConnection::CountRows(absl::Duration timeout) {
       status = absl::InternalError("count(*) gave no number");
     }
   }
-  if (!lane_->Run("ROLLBACK").ok() || !status.ok()) lane_.reset();
+  if (!lane_->Run("ROLLBACK").ok() || !status.ok() || turn_ != nullptr) lane_.reset();
   if (!status.ok()) return status;
   return counts;
 }

@@ -14,34 +14,30 @@ using protocol::StrCat;
 
 namespace {
 
-// Tags of a unit's commands in the pipeline; statements count up from kStatement.
-enum Tag : uint64_t {
-  kSettings,
-  kSettingsSync,
-  kBegin,
-  kProgress,
-  kFinish,
-  kUnitSync,
-  kSequence,
-  kStatement = 16
-};
-
+// Everything is qualified: a client's search_path may be in force. Whatever role the connection may
+// have become, only the one that logged in moves the progress.
 constexpr char kUpdateProgress[] =
-    "UPDATE pgparity.progress SET pos = CASE WHEN pos = $1::int8 THEN $2::int8 END, key = "
-    "$3::int8, low = $4::int8"
-    " WHERE stream = $5::text AND lane = 0";
+    "UPDATE pgparity.progress SET pos = CASE WHEN pos OPERATOR(pg_catalog.=) $1::pg_catalog.int8"
+    " AND CURRENT_USER OPERATOR(pg_catalog.=) $6::pg_catalog.name"
+    " AND SESSION_USER OPERATOR(pg_catalog.=) $7::pg_catalog.name"
+    " THEN $2::pg_catalog.int8 END, key = $3::pg_catalog.int8, low = $4::pg_catalog.int8"
+    " WHERE stream OPERATOR(pg_catalog.=) $5::pg_catalog.text AND lane OPERATOR(pg_catalog.=) 0";
 
 }  // namespace
 
 absl::Status PostgresStore::Lost(absl::Status why) {
   lane_.reset();
+  role_lanes_.clear();
+  at_ = nullptr;
   window_.clear();
   return why;
 }
 
 absl::StatusOr<Progress> ReadProgress(Lane* lane, const std::string& stream_id) {
   auto rows = lane->Query(
-      "SELECT pos, key, low FROM pgparity.progress WHERE stream = $1 AND lane = 0", {stream_id});
+      "SELECT pos, key, low FROM pgparity.progress WHERE stream OPERATOR(pg_catalog.=) "
+      "$1::pg_catalog.text AND lane OPERATOR(pg_catalog.=) 0",
+      {stream_id});
   if (!rows.ok()) return rows.status();
   Progress progress;
   if (rows->size() != 1 || rows->front().size() != 3 ||
@@ -86,6 +82,8 @@ absl::StatusOr<Progress> PostgresStore::PrepareProgress() {
 
 absl::StatusOr<Progress> PostgresStore::Connect(const std::string& stream_id) {
   lane_.reset();
+  role_lanes_.clear();
+  at_ = nullptr;
   window_.clear();
   stream_id_ = stream_id;
   absl::StatusOr<std::unique_ptr<Lane>> lane =
@@ -94,18 +92,20 @@ absl::StatusOr<Progress> PostgresStore::Connect(const std::string& stream_id) {
   lane_ = *std::move(lane);
   absl::StatusOr<Progress> progress = PrepareProgress();
   if (!progress.ok()) return Lost(progress.status());
+  if (absl::Status status = ConnectRoles(); !status.ok()) return Lost(status);
   if (absl::Status status = ReloadCatalog(); !status.ok()) return Lost(status);
   auto facts = lane_->Query(
-      "SELECT current_user, (SELECT rolsuper FROM pg_catalog.pg_roles WHERE rolname = "
-      "current_user),"
-      " current_setting('server_version'), current_setting('max_connections'),"
+      "SELECT current_setting('server_version'), current_setting('max_connections'),"
       " (SELECT count(*) FROM pg_catalog.pg_stat_activity WHERE backend_type = 'client backend')");
   if (!facts.ok()) return Lost(facts.status());
   const auto& row = facts->front();
-  description_ =
-      StrCat("PostgreSQL ", row[2], " as role ", row[0],
-             row[1] == "t" ? " (a SUPERUSER: replayed statements run with all privileges)" : "",
-             ", ", row[4], " of ", row[3], " connections in use");
+  description_ = StrCat(
+      "PostgreSQL ", row[0], " as role ", facts_.current,
+      facts_.superuser
+          ? " (a SUPERUSER: replayed statements run with all privileges, and code that makes "
+            "its own SQL is left out as a gap)"
+          : "",
+      ", ", row[2], " of ", row[1], " connections in use");
   sent_ = applied_ = *progress;
   return *progress;
 }
@@ -121,7 +121,7 @@ absl::Status PostgresStore::ReloadCatalog() {
   // Catalog::Load talks to libpq itself, outside the pipeline.
   auto left = lane_->Run("SELECT 1");
   if (!left.ok()) return Lost(left.status());
-  auto catalog = Catalog::Load(lane_->connection());
+  auto catalog = Catalog::Load(lane_->connection(), true);
   if (!catalog.ok()) return catalog.status();
   catalog_ = *std::move(catalog);
   return absl::OkStatus();
@@ -130,14 +130,37 @@ absl::Status PostgresStore::ReloadCatalog() {
 ShadowStatement PostgresStore::ProgressStatement(const PlannedUnit& unit) const {
   ShadowStatement statement;
   statement.sql = kUpdateProgress;
-  statement.values = {StrCat(sent_.position), StrCat(unit.ref.position), StrCat(unit.ref.key),
-                      StrCat(unit.low), stream_id_};
+  statement.values = {StrCat(sent_.position),
+                      StrCat(unit.ref.position),
+                      StrCat(unit.ref.key),
+                      StrCat(unit.low),
+                      stream_id_,
+                      facts_.current,
+                      facts_.session};
   return statement;
 }
 
+absl::Status PostgresStore::SendStatement(const PlannedStatement& planned, size_t i,
+                                          std::optional<size_t>* role) {
+  if (planned.action == PlannedStatement::Action::control) {
+    role->reset();
+  } else if (absl::Status status = SendRole(planned.role, role); !status.ok()) {
+    return status;
+  }
+  if (absl::Status status = lane_->Send(planned.shadow, LimitsOf(planned), kStatement + i);
+      !status.ok()) {
+    return status;
+  }
+  for (const auto& [sequence, value] : planned.shadow.sequences) {
+    absl::Status status = SendRole(0, role);
+    if (status.ok()) status = lane_->Send(SequenceStatement(sequence, value), {}, kSequence);
+    if (!status.ok()) return status;
+  }
+  return absl::OkStatus();
+}
+
 absl::Status PostgresStore::SendUnit(const PlannedUnit& unit) {
-  if (absl::Status status =
-          lane_->SendSettings(unit.unit->header.settings, kSettings, kSettingsSync).status();
+  if (absl::Status status = lane_->SendSettings(unit.settings(), kSettings, kSettingsSync).status();
       !status.ok()) {
     return status;
   }
@@ -146,19 +169,11 @@ absl::Status PostgresStore::SendUnit(const PlannedUnit& unit) {
     if (absl::Status status = lane_->Send(ProgressStatement(unit), {}, kProgress); !status.ok())
       return status;
   }
+  std::optional<size_t> role = 0;
   for (size_t i = 0; i < unit.statements.size(); ++i) {
-    const PlannedStatement& planned = unit.statements[i];
-    if (planned.action == PlannedStatement::Action::skip) continue;
-    if (absl::Status status = lane_->Send(planned.shadow, LimitsOf(planned), kStatement + i);
-        !status.ok()) {
+    if (unit.statements[i].action == PlannedStatement::Action::skip) continue;
+    if (absl::Status status = SendStatement(unit.statements[i], i, &role); !status.ok())
       return status;
-    }
-    for (const auto& [sequence, value] : planned.shadow.sequences) {
-      if (absl::Status status = lane_->Send(SequenceStatement(sequence, value), {}, kSequence);
-          !status.ok()) {
-        return status;
-      }
-    }
   }
   const bool commit = unit.finish == PlannedUnit::Finish::commit;
   if (absl::Status status = lane_->Send(commit ? "COMMIT" : "ROLLBACK", kFinish); !status.ok())
@@ -217,8 +232,10 @@ absl::Status PostgresStore::DrainBehindFailure(std::vector<Collected>* done) {
     }
   }
   for (Collected& unit : behind) {
-    unit.outcome = {
-        .status = UnitOutcome::Status::not_attempted, .statements = {}, .commit_error = {}};
+    unit.outcome = {.status = UnitOutcome::Status::not_attempted,
+                    .statements = {},
+                    .commit_error = {},
+                    .escaped = {}};
     done->push_back(std::move(unit));
   }
   if (absl::Status status = lane_->Run("ROLLBACK").status(); !status.ok()) return status;
@@ -246,8 +263,10 @@ absl::StatusOr<std::vector<Collected>> PostgresStore::Collect(absl::Duration tim
   }
   if (!failed) return done;
   for (Collected& unit : behind) {
-    unit.outcome = {
-        .status = UnitOutcome::Status::not_attempted, .statements = {}, .commit_error = {}};
+    unit.outcome = {.status = UnitOutcome::Status::not_attempted,
+                    .statements = {},
+                    .commit_error = {},
+                    .escaped = {}};
     done.push_back(std::move(unit));
   }
   if (absl::Status status = DrainBehindFailure(&done); !status.ok()) return Lost(status);
@@ -259,8 +278,13 @@ absl::Status PostgresStore::SaveProgress(const Progress& progress) {
   if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
   ShadowStatement statement;
   statement.sql = kUpdateProgress;
-  statement.values = {StrCat(sent_.position), StrCat(progress.position), StrCat(progress.key),
-                      StrCat(progress.low), stream_id_};
+  statement.values = {StrCat(sent_.position),
+                      StrCat(progress.position),
+                      StrCat(progress.key),
+                      StrCat(progress.low),
+                      stream_id_,
+                      facts_.current,
+                      facts_.session};
   auto moved = lane_->Run(statement, CaptureLimits{});
   if (!moved.ok()) return Lost(moved.status());
   if (absl::Status status = CheckMoved(*moved); !status.ok()) return status;
@@ -269,8 +293,9 @@ absl::Status PostgresStore::SaveProgress(const Progress& progress) {
 }
 
 absl::StatusOr<std::unique_ptr<SnapshotLane>> PostgresStore::OpenSnapshotLane() {
-  return std::unique_ptr<SnapshotLane>(new PostgresSnapshotLane(
-      options_.conninfo + " application_name=pgparity", options_.connect_timeout, stream_id_));
+  return std::unique_ptr<SnapshotLane>(
+      new PostgresSnapshotLane(options_.conninfo + " application_name=pgparity",
+                               options_.connect_timeout, stream_id_, options_.roles));
 }
 
 }  // namespace pgparity::shadow::postgres

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "shadow/postgres/lane.h"
+#include "shadow/postgres/role_lanes.h"
 #include "shadow/store.h"
 
 namespace pgparity::shadow::postgres {
@@ -18,6 +19,7 @@ namespace pgparity::shadow::postgres {
 struct PostgresStoreOptions {
   std::string conninfo;
   absl::Duration connect_timeout = absl::Seconds(10);
+  RoleMap roles;
 };
 
 class PostgresStore : public Store {
@@ -35,11 +37,9 @@ class PostgresStore : public Store {
   void AbandonParts() override;
   absl::Status SaveProgress(const Progress& progress) override;
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override;
-  absl::StatusOr<std::vector<compare::Observation>> ReadRows(
-      const std::vector<RowKey>& keys) override;
-  absl::Status WriteRow(
-      const RowKey& key,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) override;
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection& selection) override;
+  absl::Status WriteRows(const RowSelection& table, const std::vector<RowWrite>& rows) override;
+  bool Confined(size_t role) const override;
   std::shared_ptr<const Catalog> catalog() const override { return catalog_; }
   absl::Status ReloadCatalog() override;
   std::string Describe() const override { return description_; }
@@ -51,7 +51,27 @@ class PostgresStore : public Store {
     bool refused = false;
   };
 
+  // Of the roles with connections of their own; others stay empty.
+  struct RoleLane {
+    std::unique_ptr<Lane> lane;
+    RoleFacts facts;
+  };
+
   absl::StatusOr<Progress> PrepareProgress();
+  absl::Status ConnectRoles();
+  absl::Status AllowAdvance(const std::string& user);
+  Lane* LaneOf(size_t connection) const {
+    return connection == 0 ? lane_.get() : role_lanes_[connection].lane.get();
+  }
+  // The next statement of a unit run alone is to run as that role.
+  absl::Status Become(size_t role);
+  absl::Status SendRole(size_t role, std::optional<size_t>* current);
+  absl::Status SendStatement(const PlannedStatement& planned, size_t i,
+                             std::optional<size_t>* role);
+  absl::StatusOr<compare::Observation> RunOutside(const PlannedStatement& planned);
+  absl::Status CheckCodeOf(const std::vector<ShadowStatement>& statements) const;
+  absl::StatusOr<std::string> LookForEscape(const PlannedUnit& unit);
+  absl::StatusOr<UnitOutcome> Undo(std::string escaped);
   absl::Status SendUnit(const PlannedUnit& unit);
   ShadowStatement ProgressStatement(const PlannedUnit& unit) const;
   // Notes one response of the oldest unit in the window.
@@ -74,12 +94,18 @@ class PostgresStore : public Store {
   // still at work. Connect() anew says what is applied.
   absl::Status ProgressMoved();
   absl::Status CheckMoved(const compare::Observation& moved);
+  absl::StatusOr<compare::Observation> MoveProgress(const PlannedUnit& unit);
   absl::Status Expect(std::string_view sql);
   // The connection is gone: forgets it and says so.
   absl::Status Lost(absl::Status why);
 
   const PostgresStoreOptions options_;
   std::unique_ptr<Lane> lane_;
+  RoleFacts facts_;
+  std::vector<RoleLane> role_lanes_;  // by role of the map
+  // The connection of the unit being run alone, and the role there; nullopt: not known.
+  Lane* at_ = nullptr;
+  std::optional<size_t> role_;
   std::deque<InFlight> window_;
   std::string stream_id_;
   // The COPY that a unit in parts is in the middle of.

@@ -9,8 +9,19 @@ namespace pgparity::shadow::postgres {
 
 using protocol::StrCat;
 
+namespace {
+
+// The progress of a connection of another role.
+constexpr char kCallAdvance[] =
+    "SELECT CASE WHEN CURRENT_USER OPERATOR(pg_catalog.=) $6::pg_catalog.name"
+    " AND SESSION_USER OPERATOR(pg_catalog.=) $7::pg_catalog.name THEN pgparity.advance("
+    "$1::pg_catalog.int8, $2::pg_catalog.int8, $3::pg_catalog.int8, $4::pg_catalog.int8,"
+    " $5::pg_catalog.text) END";
+
+}  // namespace
+
 absl::Status PostgresStore::Expect(std::string_view sql) {
-  auto done = lane_->Run(sql);
+  auto done = at_->Run(sql);
   if (!done.ok()) return Lost(done.status());
   if (IsError(*done)) return absl::AbortedError(StrCat(sql, " on the shadow: ", ErrorText(*done)));
   return absl::OkStatus();
@@ -28,25 +39,54 @@ absl::Status PostgresStore::CheckMoved(const compare::Observation& moved) {
       "anew");
 }
 
+absl::StatusOr<compare::Observation> PostgresStore::MoveProgress(const PlannedUnit& unit) {
+  ShadowStatement statement = ProgressStatement(unit);
+  if (unit.connection == 0) return lane_->Run(statement, CaptureLimits{});
+  const RoleFacts& facts = role_lanes_[unit.connection].facts;
+  statement.sql = kCallAdvance;
+  statement.values[5] = facts.current;
+  statement.values[6] = facts.session;
+  auto moved = at_->Run(statement, CaptureLimits{});
+  if (!moved.ok() || IsError(*moved)) return moved;
+  compare::RowReader rows(moved->rows);
+  compare::RowView row;
+  const bool one = rows.Next(&row) && row.size() == 1;
+  if (one && !row[0].has_value()) return ProgressMoved();
+  moved->tag = one && *row[0] == "1" ? "UPDATE 1" : "UPDATE 0";
+  return moved;
+}
+
+absl::Status PostgresStore::Become(size_t role) {
+  if (options_.roles.empty() || role_ == role) return absl::OkStatus();
+  role_ = role;
+  const std::string sql = SetLocalRole(options_.roles, role);
+  auto done = at_->Run(sql);
+  if (!done.ok()) return Lost(done.status());
+  if (!IsError(*done)) return absl::OkStatus();
+  return Lost(absl::FailedPreconditionError(StrCat(sql, " on the shadow: ", ErrorText(*done))));
+}
+
 absl::Status PostgresStore::Begin(const PlannedUnit& unit) {
-  if (absl::Status status = lane_->ApplySettings(unit.unit->header.settings); !status.ok())
-    return Lost(status);
+  at_ = LaneOf(unit.connection);
+  role_ = unit.connection;
+  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok()) return Lost(status);
   if (absl::Status status = Expect("BEGIN"); !status.ok()) return status;
   if (unit.finish != PlannedUnit::Finish::commit) return absl::OkStatus();
-  auto moved = lane_->Run(ProgressStatement(unit), CaptureLimits{});
+  auto moved = MoveProgress(unit);
   if (!moved.ok()) return Lost(moved.status());
   return CheckMoved(*moved);
 }
 
 absl::Status PostgresStore::RunOne(const PlannedUnit& unit, const PlannedStatement& planned,
                                    bool guarded, UnitOutcome* outcome) {
+  if (absl::Status status = Become(planned.role); !status.ok()) return status;
   if (guarded) {
     if (absl::Status status = Expect("SAVEPOINT pgparity_statement"); !status.ok()) return status;
   }
   auto observed =
       planned.action == PlannedStatement::Action::copy_in
-          ? lane_->CopyIn(planned.shadow.sql, unit.unit->statements[planned.index].copy_data)
-          : lane_->Run(planned.shadow, LimitsOf(planned));
+          ? at_->CopyIn(planned.shadow.sql, unit.unit->statements[planned.index].copy_data)
+          : at_->Run(planned.shadow, LimitsOf(planned));
   if (!observed.ok()) return Lost(observed.status());
   const bool failed = IsError(*observed);
   if (failed && IsTransientError(compare::DecodeErrorFields(observed->error).sqlstate)) {
@@ -63,20 +103,40 @@ absl::Status PostgresStore::RunOne(const PlannedUnit& unit, const PlannedStateme
   }
   for (const auto& [sequence, value] : planned.shadow.sequences) {
     if (failed) break;
+    // As the shadow URL's role, on its own connection: setval() is in no transaction.
+    if (unit.connection == 0) {
+      if (absl::Status status = Become(0); !status.ok()) return status;
+    }
     auto moved = lane_->Run(SequenceStatement(sequence, value), CaptureLimits{});
     if (!moved.ok()) return Lost(moved.status());
   }
   return absl::OkStatus();
 }
 
+// A statement that refuses a transaction block, as the role of the session.
+absl::StatusOr<compare::Observation> PostgresStore::RunOutside(const PlannedStatement& planned) {
+  const ShadowRole& role = options_.roles.roles()[planned.role];
+  const bool becomes = role.kind == ShadowRole::Kind::set_role;
+  if (becomes) {
+    if (absl::Status status = Expect(StrCat("SET ROLE ", QuoteRole(role.name))); !status.ok())
+      return Lost(status);
+  }
+  auto observed = at_->Run(planned.shadow, LimitsOf(planned));
+  if (!observed.ok()) return Lost(observed.status());
+  if (becomes) {
+    if (absl::Status status = Expect("RESET ROLE"); !status.ok()) return Lost(status);
+  }
+  return observed;
+}
+
 absl::StatusOr<UnitOutcome> PostgresStore::ApplyOutsideTransaction(const PlannedUnit& unit) {
   UnitOutcome outcome;
-  if (absl::Status status = lane_->ApplySettings(unit.unit->header.settings); !status.ok())
-    return Lost(status);
+  at_ = LaneOf(unit.connection);
+  if (absl::Status status = at_->ApplySettings(unit.settings()); !status.ok()) return Lost(status);
   for (const PlannedStatement& planned : unit.statements) {
     if (planned.action == PlannedStatement::Action::skip) continue;
-    auto observed = lane_->Run(planned.shadow, LimitsOf(planned));
-    if (!observed.ok()) return Lost(observed.status());
+    auto observed = RunOutside(planned);
+    if (!observed.ok()) return observed.status();
     outcome.statements.push_back({planned.index, *std::move(observed)});
   }
   if (absl::Status status = SaveProgress({unit.ref.key, unit.ref.position, unit.low}); !status.ok())
@@ -92,8 +152,9 @@ absl::StatusOr<UnitOutcome> PostgresStore::TryAlone(const PlannedUnit& unit, Gua
     if (!status.ok() || *unexpected_error) break;
     if (planned.action == PlannedStatement::Action::skip) continue;
     if (planned.action == PlannedStatement::Action::control) {
-      auto control = lane_->Run(planned.shadow, CaptureLimits{});
+      auto control = at_->Run(planned.shadow, CaptureLimits{});
       if (!control.ok()) return Lost(control.status());
+      role_.reset();
       continue;
     }
     const bool expected = IsError(unit.unit->statements[planned.index].primary);
@@ -102,16 +163,21 @@ absl::StatusOr<UnitOutcome> PostgresStore::TryAlone(const PlannedUnit& unit, Gua
     if (status.ok() && !guarded) *unexpected_error = IsError(outcome.statements.back().shadow);
   }
   if (lane_ == nullptr) return status;
-  if (unit.changes_settings) lane_->ForgetSettings();
+  if (unit.changes_settings) at_->ForgetSettings();
   if (status.ok() && !*unexpected_error) return Finish(unit, std::move(outcome));
-  if (absl::Status back = lane_->Run("ROLLBACK").status(); !back.ok()) return Lost(back);
+  if (absl::Status back = at_->Run("ROLLBACK").status(); !back.ok()) return Lost(back);
   if (!status.ok()) return status;
   return outcome;
 }
 
 absl::StatusOr<UnitOutcome> PostgresStore::Finish(const PlannedUnit& unit, UnitOutcome outcome) {
   const bool commit = unit.finish == PlannedUnit::Finish::commit;
-  auto finished = lane_->Run(commit ? "COMMIT" : "ROLLBACK");
+  if (commit && unit.opaque_code) {
+    auto escaped = LookForEscape(unit);
+    if (!escaped.ok()) return Lost(escaped.status());
+    if (!escaped->empty()) return Undo(*std::move(escaped));
+  }
+  auto finished = at_->Run(commit ? "COMMIT" : "ROLLBACK");
   if (!finished.ok()) return Lost(finished.status());
   if (IsError(*finished)) {
     if (IsTransientError(compare::DecodeErrorFields(finished->error).sqlstate)) {
@@ -122,7 +188,27 @@ absl::StatusOr<UnitOutcome> PostgresStore::Finish(const PlannedUnit& unit, UnitO
     return outcome;
   }
   if (commit) sent_ = applied_ = {unit.ref.key, unit.ref.position, unit.low};
-  if (unit.changes_catalog) lane_->ForgetPrepared();
+  if (unit.changes_catalog) {
+    lane_->ForgetPrepared();
+    for (RoleLane& role : role_lanes_) {
+      if (role.lane != nullptr) role.lane->ForgetPrepared();
+    }
+  }
+  return outcome;
+}
+
+absl::StatusOr<std::string> PostgresStore::LookForEscape(const PlannedUnit& unit) {
+  const OwnRow row{stream_id_, unit.ref.position};
+  return unit.connection == 0 ? FindEscape(at_, facts_, &row)
+                              : FindEscape(at_, role_lanes_[unit.connection].facts, nullptr);
+}
+
+absl::StatusOr<UnitOutcome> PostgresStore::Undo(std::string escaped) {
+  if (absl::Status status = Expect("ROLLBACK"); !status.ok()) return Lost(status);
+  at_->ForgetSettings();
+  UnitOutcome outcome;
+  outcome.status = UnitOutcome::Status::failed;
+  outcome.escaped = std::move(escaped);
   return outcome;
 }
 
@@ -150,18 +236,18 @@ absl::Status PostgresStore::BeginParts(const PlannedUnit& whole) {
 absl::Status PostgresStore::RunCopyPiece(const Statement& statement,
                                          const PlannedStatement& planned, UnitOutcome* outcome) {
   if (copying_ == Copying::no) {
-    auto refused = lane_->CopyBegin(planned.shadow.sql);
+    if (absl::Status status = Become(planned.role); !status.ok()) return status;
+    auto refused = at_->CopyBegin(planned.shadow.sql);
     if (!refused.ok()) return Lost(refused.status());
     copying_ = refused->has_value() ? Copying::refused : Copying::open;
     copy_refusal_ = *std::move(refused);
   }
   if (copying_ == Copying::open) {
-    if (absl::Status status = lane_->CopyPut(statement.copy_data); !status.ok())
-      return Lost(status);
+    if (absl::Status status = at_->CopyPut(statement.copy_data); !status.ok()) return Lost(status);
   }
   if (statement.copy_continues) return absl::OkStatus();
   if (copying_ == Copying::open) {
-    auto ended = lane_->CopyEnd();
+    auto ended = at_->CopyEnd();
     if (!ended.ok()) return Lost(ended.status());
     copy_refusal_ = *std::move(ended);
   }
@@ -180,7 +266,8 @@ absl::StatusOr<UnitOutcome> PostgresStore::RunPart(const PlannedUnit& part) {
     if (planned.action == PlannedStatement::Action::skip) continue;
     const Statement& statement = part.unit->statements[planned.index];
     if (planned.action == PlannedStatement::Action::control) {
-      status = lane_->Run(planned.shadow, CaptureLimits{}).status();
+      status = at_->Run(planned.shadow, CaptureLimits{}).status();
+      role_.reset();
       if (!status.ok()) Lost(status).IgnoreError();
       continue;
     }
@@ -200,15 +287,16 @@ absl::StatusOr<UnitOutcome> PostgresStore::RunPart(const PlannedUnit& part) {
 
 absl::StatusOr<UnitOutcome> PostgresStore::FinishParts(const PlannedUnit& whole) {
   if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
-  if (whole.changes_settings) lane_->ForgetSettings();
+  if (whole.changes_settings && at_ != nullptr) at_->ForgetSettings();
   return Finish(whole, {});
 }
 
 void PostgresStore::AbandonParts() {
   if (lane_ == nullptr) return;
   // In the middle of a COPY there is no way back but a new connection.
-  if (copying_ == Copying::open || !lane_->Run("ROLLBACK").ok()) lane_.reset();
-  if (lane_ != nullptr) lane_->ForgetSettings();
+  if (copying_ == Copying::open || at_ == nullptr || !at_->Run("ROLLBACK").ok())
+    Lost(absl::OkStatus()).IgnoreError();
+  if (at_ != nullptr) at_->ForgetSettings();
   copying_ = Copying::no;
 }
 

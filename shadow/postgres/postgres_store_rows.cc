@@ -8,48 +8,84 @@ namespace pgparity::shadow::postgres {
 
 using protocol::StrCat;
 
-absl::StatusOr<std::vector<compare::Observation>> PostgresStore::ReadRows(
-    const std::vector<RowKey>& keys) {
-  PGPARITY_CHECK(window_.empty());
-  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
-  std::vector<compare::Observation> rows;
-  for (const RowKey& key : keys) {
-    ShadowStatement statement;
-    statement.sql = StrCat("SELECT * FROM ", key.table, " WHERE true");
-    for (const auto& [column, value] : key.columns) {
-      statement.values.emplace_back(value);
-      statement.sql += StrCat(" AND ", column, " = $", statement.values.size());
-    }
-    auto observed = lane_->Run(statement, CaptureLimits{});
-    if (!observed.ok()) return Lost(observed.status());
-    rows.push_back(*std::move(observed));
+namespace {
+
+constexpr CaptureLimits kNoLimit{UINT64_MAX, UINT64_MAX};
+
+std::string WhereKey(const RowSelection& table, const KeyText& key, ShadowStatement* statement) {
+  std::string where;
+  for (size_t i = 0; i < table.key.size(); ++i) {
+    statement->values.emplace_back(key[i]);
+    where += StrCat(i == 0 ? " WHERE " : " AND ", table.key[i].name, " = $",
+                    statement->values.size(), "::", table.key[i].type);
   }
-  return rows;
+  return where;
 }
 
-absl::Status PostgresStore::WriteRow(
-    const RowKey& key,
-    const std::vector<std::pair<std::string, std::optional<std::string>>>& columns) {
-  PGPARITY_CHECK(window_.empty());
-  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
-  ShadowStatement remove, insert;
-  remove.sql = StrCat("DELETE FROM ", key.table, " WHERE true");
-  for (const auto& [column, value] : key.columns) {
-    remove.values.emplace_back(value);
-    remove.sql += StrCat(" AND ", column, " = $", remove.values.size());
+ShadowStatement WriteStatement(const RowSelection& table, const RowWrite& row) {
+  ShadowStatement statement;
+  if (!row.values) {
+    statement.sql = StrCat("DELETE FROM ", table.table);
+    statement.sql += WhereKey(table, row.key, &statement);
+    return statement;
   }
   std::string names, marks;
-  for (const auto& [column, value] : columns) {
-    insert.values.push_back(value);
-    names += StrCat(names.empty() ? "" : ", ", column);
-    marks += StrCat(marks.empty() ? "$" : ", $", insert.values.size());
+  for (size_t i = 0; i < table.columns.size(); ++i) {
+    statement.values.push_back((*row.values)[i]);
+    names += StrCat(i == 0 ? "" : ", ", table.columns[i]);
+    marks += StrCat(i == 0 ? "$" : ", $", i + 1);
   }
-  insert.sql = StrCat("INSERT INTO ", key.table, " (", names, ") OVERRIDING SYSTEM VALUE VALUES (",
-                      marks, ")");
+  statement.sql = StrCat("INSERT INTO ", table.table, " (", names,
+                         ") OVERRIDING SYSTEM VALUE VALUES (", marks, ")");
+  return statement;
+}
+
+}  // namespace
+
+absl::StatusOr<compare::Observation> PostgresStore::ReadRows(const RowSelection& selection) {
+  PGPARITY_CHECK(window_.empty());
+  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  if (absl::Status status = lane_->ApplySettings(RowTextSettings()); !status.ok())
+    return Lost(status);
+  auto observed = lane_->Run(SelectRows(selection), kNoLimit);
+  if (!observed.ok()) return Lost(observed.status());
+  return observed;
+}
+
+// Code that makes its own SQL runs in units alone, which are looked at before their commit.
+absl::Status PostgresStore::CheckCodeOf(const std::vector<ShadowStatement>& statements) const {
+  for (const ShadowStatement& statement : statements) {
+    const CodeFinding finding = catalog_->code().Reached(statement.sql, false);
+    if (!finding.reason.empty() || finding.opaque)
+      return absl::AbortedError("the table's triggers, checks or defaults may run any SQL");
+  }
+  return absl::OkStatus();
+}
+
+// Rows that are there go first, so that a unique value can move from one row to another.
+absl::Status PostgresStore::WriteRows(const RowSelection& table,
+                                      const std::vector<RowWrite>& rows) {
+  PGPARITY_CHECK(window_.empty());
+  if (lane_ == nullptr) return absl::UnavailableError("the shadow is not connected");
+  std::vector<ShadowStatement> statements;
+  for (const RowWrite& row : rows)
+    if (row.exists) statements.push_back(WriteStatement(table, {row.key, true, std::nullopt}));
+  for (const RowWrite& row : rows)
+    if (row.values) statements.push_back(WriteStatement(table, row));
+  if (absl::Status status = CheckCodeOf(statements); !status.ok()) return status;
+  if (absl::Status status = lane_->ApplySettings(RowTextSettings()); !status.ok())
+    return Lost(status);
+  at_ = lane_.get();
   if (absl::Status status = Expect("BEGIN"); !status.ok()) return status;
-  for (const ShadowStatement* statement : {&remove, &insert}) {
-    if (statement == &insert && columns.empty()) continue;
-    auto done = lane_->Run(*statement, CaptureLimits{});
+  // Without the right to it triggers fire and foreign keys are checked; the next reading tells.
+  for (const char* sql : {"SAVEPOINT pgparity", "SET LOCAL session_replication_role = replica",
+                          "ROLLBACK TO SAVEPOINT pgparity"}) {
+    auto done = lane_->Run(sql);
+    if (!done.ok()) return Lost(done.status());
+    if (std::string_view(sql).starts_with("SET") && !IsError(*done)) break;
+  }
+  for (const ShadowStatement& statement : statements) {
+    auto done = lane_->Run(statement, kNoLimit);
     if (!done.ok()) return Lost(done.status());
     if (!IsError(*done)) continue;
     if (absl::Status back = Expect("ROLLBACK"); !back.ok()) return back;

@@ -17,8 +17,9 @@ bool IsError(const compare::Observation& observation) {
 
 ShadowStatement SequenceStatement(const std::string& sequence, int64_t value) {
   ShadowStatement statement;
-  statement.sql = StrCat("SELECT pg_catalog.setval($1::regclass, $2::int8) FROM ", sequence,
-                         " WHERE last_value < $2::int8 OR NOT is_called");
+  statement.sql = StrCat(
+      "SELECT pg_catalog.setval($1::pg_catalog.regclass, $2::pg_catalog.int8) FROM ", sequence,
+      " WHERE last_value OPERATOR(pg_catalog.<) $2::pg_catalog.int8 OR NOT is_called");
   statement.values = {sequence, StrCat(value)};
   return statement;
 }

@@ -10,6 +10,19 @@
 
 namespace pgparity::shadow::postgres {
 
+// Tags of a unit's commands in the pipeline; statements count up from kStatement.
+enum Tag : uint64_t {
+  kSettings,
+  kSettingsSync,
+  kBegin,
+  kProgress,
+  kFinish,
+  kUnitSync,
+  kSequence,
+  kRole,
+  kStatement = 16
+};
+
 // "message (SQLSTATE code)" of an observed error.
 std::string ErrorText(const compare::Observation& observation);
 bool IsError(const compare::Observation& observation);

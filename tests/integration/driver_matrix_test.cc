@@ -1,26 +1,72 @@
 // Client drivers, each with a script that does what applications do: its transcript through the
 // proxy, shadowing on, is the transcript of a direct run. Rows: drivers. Columns: how clients and
-// proxy connect (Variant); add one there.
+// proxy connect (Variant): each --auth, without TLS and with it on both sides; add one there.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <pwd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
 #include <cstdlib>
 #include <functional>
+#include <map>
 #include <regex>
 
 #include "tests/integration/environment.h"
+#include "tests/support/certificates.h"
 #include "tests/support/libpq_client.h"
+#include "tests/support/temp_dir.h"
 
 namespace pgparity::support {
 namespace {
 
 using ::testing::IsEmpty;
 
-// A way to connect: what `pgparity serve` is started with, and what a client's URL ends with.
+// A way to connect: what `pgparity serve` is started with, and who the clients are.
 struct Variant {
   std::string name;
-  std::vector<std::string> serve_arguments;
-  std::string url_parameters;  // such as "?sslmode=require"
+  std::vector<std::string> serve_arguments = {};
+  std::string user = "postgres";      // of the clients; all but this one have a password
+  std::string url_user = "postgres";  // of --primary
+  bool tls = false;                   // on both sides, certificates verified
+};
+
+// A primary with ssl=on, and certificates of one authority for it and for the proxy.
+class TlsServers {
+ public:
+  static TlsServers& Get() {
+    static TlsServers servers;
+    return servers;
+  }
+  PostgresCluster& primary() { return *primary_; }
+  // Of a URL whose server is to be verified; all drivers know these two.
+  std::string Parameters() const { return "?sslmode=verify-full&sslrootcert=" + ca_.certificate(); }
+  std::vector<std::string> ServeArguments() const {
+    return {"--tls-cert", proxy_.certificate, "--tls-key", proxy_.key, "--require-tls", "on"};
+  }
+
+ private:
+  TlsServers() {
+    const passwd* entry = geteuid() == 0 ? getpwnam("postgres") : nullptr;
+    for (const std::string& path : {server_.key, server_.certificate}) {
+      if (entry != nullptr) {
+        EXPECT_EQ(chown(path.c_str(), entry->pw_uid, entry->pw_gid), 0);
+      }
+    }
+    chmod(ca_.certificate().c_str(), 0644);
+    primary_ = std::make_unique<PostgresCluster>(
+        PostgresCluster::Options{.name = "tls",
+                                 .settings = {{"ssl", "on"},
+                                              {"ssl_cert_file", "'" + server_.certificate + "'"},
+                                              {"ssl_key_file", "'" + server_.key + "'"}}});
+  }
+
+  TempDir directory_;
+  TestCa ca_{directory_.path(), "ca"};
+  KeyPair server_ = ca_.Issue("primary", {"x", {"IP:127.0.0.1"}});
+  KeyPair proxy_ = ca_.Issue("proxy", {"x", {"IP:127.0.0.1"}});
+  std::unique_ptr<PostgresCluster> primary_;
 };
 
 struct Driver {
@@ -97,33 +143,61 @@ const std::vector<std::string> schema = {
     "CREATE TABLE copied (id int PRIMARY KEY, a text, b numeric)",
     "CREATE TABLE numbered (id serial PRIMARY KEY, v text)"};
 
+// Databases' names stand for themselves in a transcript.
+std::string Neutral(const std::string& text, const std::string& database) {
+  return std::regex_replace(text, std::regex(database), "database");
+}
+
+// The transcript of a run without the proxy; once for all variants.
+std::string DirectTranscript(const Driver& driver) {
+  static std::map<std::string, std::string> transcripts;
+  std::string& transcript = transcripts[driver.name];
+  if (!transcript.empty()) return transcript;
+  DatabasePair direct("driver");
+  direct.Seed(schema);
+  const RunResult result = driver.run(direct.PrimaryUrl());
+  EXPECT_EQ(result.exit, 0) << result.out << result.err << "\nis all of tools/setup there?";
+  EXPECT_GT(result.out.size(), 10U);
+  transcript = Neutral(result.out, direct.name());
+  return transcript;
+}
+
+ProxyOptions OptionsOf(const Variant& variant, const DatabasePair& pair,
+                       const PostgresCluster& primary) {
+  ProxyOptions options = ProxyFor(pair, {"--threads", "2"});
+  const bool password = variant.url_user != "postgres";
+  options.primary_url =
+      primary.Url(pair.name(), variant.url_user, password ? PostgresCluster::LoginPassword() : "");
+  if (variant.tls) options.primary_url += TlsServers::Get().Parameters();
+  const std::vector<std::string> tls =
+      variant.tls ? TlsServers::Get().ServeArguments() : std::vector<std::string>{"--tls", "off"};
+  for (const auto& arguments : {tls, variant.serve_arguments})
+    options.arguments.insert(options.arguments.end(), arguments.begin(), arguments.end());
+  return options;
+}
+
 class DriverMatrix : public ::testing::TestWithParam<std::tuple<Variant, Driver>> {};
 
 TEST_P(DriverMatrix, TheTranscriptIsThatOfADirectRun) {
   const auto& [variant, driver] = GetParam();
-  // Databases of the same name length: the scripts' output does not name them.
-  DatabasePair direct("driver"), through("driver");
-  direct.Seed(schema);
-  through.Seed(schema);
-  const RunResult expected = driver.run(direct.PrimaryUrl());
-  ASSERT_EQ(expected.exit, 0) << expected.out << expected.err << "\nis all of tools/setup there?";
-  ASSERT_GT(expected.out.size(), 10U);
-
-  std::vector<std::string> arguments = {"--threads", "2"};
-  arguments.insert(arguments.end(), variant.serve_arguments.begin(), variant.serve_arguments.end());
-  ProxyProcess proxy(ProxyFor(through, arguments));
+  const std::string expected = DirectTranscript(driver);
+  ASSERT_FALSE(HasFailure());
+  PostgresCluster& primary = variant.tls ? TlsServers::Get().primary() : PrimaryCluster();
+  DatabasePair pair("driver", primary);
+  pair.Seed(schema);
+  ProxyProcess proxy(OptionsOf(variant, pair, primary));
   ASSERT_TRUE(proxy.started()) << proxy.Log();
-  RunResult got = driver.run(proxy.Url(through.name()) + variant.url_parameters);
-  const auto neutral = [&](std::string text) {
-    return std::regex_replace(text, std::regex(direct.name() + "|" + through.name()), "database");
-  };
+  const bool password = variant.user != "postgres";
+  const RunResult got = driver.run(
+      proxy.Url(pair.name(), variant.user, password ? PostgresCluster::LoginPassword() : "") +
+      (variant.tls ? TlsServers::Get().Parameters() : ""));
   EXPECT_EQ(got.exit, 0) << got.err;
-  EXPECT_EQ(neutral(got.out), neutral(expected.out));
+  EXPECT_EQ(Neutral(got.out, pair.name()), expected);
   // Not what was said on stderr: psycopg says there what it met while it was taking objects down.
 
   ASSERT_TRUE(proxy.Drain());
   EXPECT_EQ(proxy.StatusNumber("tracker_desynchronised"), 0.0);
-  ExpectEqualTables(through, {"pgbench_history.mtime"});
+  ExpectEqualTables(pair, {"pgbench_history.mtime"});
   const ReportJson report = proxy.Report();
   EXPECT_THAT(report.divergences, IsEmpty()) << report.Summary();
   for (const auto& [reason, count] : report.gaps) {
@@ -131,14 +205,42 @@ TEST_P(DriverMatrix, TheTranscriptIsThatOfADirectRun) {
   }
 }
 
+std::string NameOf(const ::testing::TestParamInfo<std::tuple<Variant, Driver>>& test) {
+  return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     Plain, DriverMatrix,
-    ::testing::Combine(::testing::Values(Variant{"Plain", {}, ""},
-                                         Variant{"Exact", {"--ordering", "exact"}, ""}),
-                       ::testing::ValuesIn(Drivers())),
-    [](const auto& test) {
-      return std::get<0>(test.param).name + "_" + std::get<1>(test.param).name;
-    });
+    ::testing::Combine(
+        ::testing::Values(
+            Variant{.name = "Trust"},
+            Variant{.name = "Exact", .serve_arguments = {"--ordering", "exact"}},
+            Variant{.name = "Pass", .serve_arguments = {"--auth", "pass"}, .user = "scram_user"},
+            Variant{.name = "Url",
+                    .serve_arguments = {"--auth", "url"},
+                    .user = "scram_user",
+                    .url_user = "scram_user"},
+            // The verifiers are found by --auth-query.
+            Variant{.name = "Scram", .serve_arguments = {"--auth", "scram"}, .user = "scram_user"}),
+        ::testing::ValuesIn(Drivers())),
+    NameOf);
+
+INSTANTIATE_TEST_SUITE_P(
+    Tls, DriverMatrix,
+    ::testing::Combine(
+        ::testing::Values(
+            // SCRAM cannot pass through two TLS connections (README, "Logging in").
+            Variant{.name = "Pass",
+                    .serve_arguments = {"--auth", "pass"},
+                    .user = "md5_user",
+                    .tls = true},
+            Variant{.name = "Url", .user = "scram_user", .url_user = "scram_user", .tls = true},
+            Variant{.name = "Scram",
+                    .serve_arguments = {"--auth", "scram"},
+                    .user = "scram_user",
+                    .tls = true}),
+        ::testing::ValuesIn(Drivers())),
+    NameOf);
 
 }  // namespace
 }  // namespace pgparity::support

@@ -54,15 +54,15 @@ std::string ArrayLiteral(const std::vector<std::string>& items) {
 PostgresCluster& PrimaryCluster() { return *primary; }
 PostgresCluster& ShadowCluster() { return *shadow; }
 
-DatabasePair::DatabasePair(const std::string& stem) {
+DatabasePair::DatabasePair(const std::string& stem, PostgresCluster& primary) : primary_(primary) {
   static int count = 0;
   name_ = stem + "_" + std::to_string(++count);
-  PrimaryCluster().CreateDatabase(name_);
+  primary_.CreateDatabase(name_);
   ShadowCluster().CreateDatabase(name_);
 }
 
 DatabasePair::~DatabasePair() {
-  PrimaryCluster().DropDatabase(name_);
+  primary_.DropDatabase(name_);
   ShadowCluster().DropDatabase(name_);
 }
 

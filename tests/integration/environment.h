@@ -16,18 +16,21 @@ PostgresCluster& ShadowCluster();
 // made unique within the process.
 class DatabasePair {
  public:
-  explicit DatabasePair(const std::string& stem);
+  explicit DatabasePair(const std::string& stem) : DatabasePair(stem, PrimaryCluster()) {}
+  // With the primary on another cluster, which outlives the pair.
+  DatabasePair(const std::string& stem, PostgresCluster& primary);
   ~DatabasePair();
   DatabasePair(const DatabasePair&) = delete;
   DatabasePair& operator=(const DatabasePair&) = delete;
 
   const std::string& name() const { return name_; }
-  std::string PrimaryUrl() const { return PrimaryCluster().Url(name_); }
+  std::string PrimaryUrl() const { return primary_.Url(name_); }
   std::string ShadowUrl() const { return ShadowCluster().Url(name_); }
   // Runs the same statements directly on both sides; fails the test when one of them fails.
   void Seed(const std::vector<std::string>& statements) const;
 
  private:
+  PostgresCluster& primary_;
   std::string name_;
 };
 

@@ -39,7 +39,11 @@ std::string PercentEncoded(const std::string& text) {
   return encoded;
 }
 
-std::string QuotedName(const std::string& name) { return '"' + name + '"'; }
+std::string QuotedName(const std::string& name) {
+  std::string quoted = "\"";
+  for (const char c : name) quoted += c == '"' ? std::string("\"\"") : std::string(1, c);
+  return quoted + '"';
+}
 
 }  // namespace
 

@@ -102,6 +102,7 @@ ReportJson ParseReport(const std::string& text) {
   report.verdict = TextOr(object, "verdict");
   report.units = Counters(object, "units");
   report.statements = Counters(object, "statements");
+  report.rows = Counters(object, "rows");
   for (const auto& reason : ArrayOr(object, "reasons")) {
     if (reason.is_object()) report.reasons.push_back(TextOr(reason.as_object(), "code"));
   }
@@ -125,6 +126,8 @@ std::string ReportJson::Summary() const {
   for (const auto& [name, count] : units) summary += " " + name + "=" + std::to_string(count);
   summary += "; statements";
   for (const auto& [name, count] : statements) summary += " " + name + "=" + std::to_string(count);
+  summary += "; rows";
+  for (const auto& [name, count] : rows) summary += " " + name + "=" + std::to_string(count);
   for (const auto& [name, count] : gaps) summary += "; gap " + name + "=" + std::to_string(count);
   for (const auto& d : divergences) {
     summary += "\n  " + d.cls + " " + d.kind + " x" + std::to_string(d.count) + " " + d.shape +

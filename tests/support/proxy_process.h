@@ -30,7 +30,7 @@ struct ReportJson {
   std::string text;  // what was printed
   std::string verdict;
   std::vector<std::string> reasons;  // codes
-  std::map<std::string, uint64_t> units, statements;
+  std::map<std::string, uint64_t> units, statements, rows;
   std::vector<Divergence> divergences;
   std::map<std::string, uint64_t> gaps;  // reason -> count
   // All the counters in one line, for failure messages.

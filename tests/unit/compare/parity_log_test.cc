@@ -127,11 +127,13 @@ TEST_F(ParityLogTest, PendingUnitsComeFromTheCallerWhereHeKnows) {
   Open();
   log_->Add(Counter::units_seen, 10);
   log_->SetAppliedPosition(77);
+  log_->SetEventsPosition(99);
   ReportOptions options;
   options.pending_units = 3;
   const Report report = Load(options);
   EXPECT_EQ(report.units.at("pending"), 3u);
   EXPECT_EQ(report.applied_position, 77u);
+  EXPECT_EQ(report.events_position, 99u);
 }
 
 TEST_F(ParityLogTest, ADivergenceIsKeyedByShapeClassAndKind) {

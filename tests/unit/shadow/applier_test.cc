@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -70,6 +71,7 @@ class FakeStore : public Store {
   std::set<std::string> refuse_in_window;  // statements
   int disconnects = 0;                     // so many Collects lose the connection after applying
   size_t applied_before_disconnect = 1;
+  size_t at_other_cuts = 99;  // what reads on the write lane see
 
   absl::StatusOr<Progress> Connect(const std::string&) override {
     window_.clear();
@@ -124,12 +126,10 @@ class FakeStore : public Store {
   absl::StatusOr<std::unique_ptr<SnapshotLane>> OpenSnapshotLane() override {
     return std::unique_ptr<SnapshotLane>(new FakeSnapshotLane(server_));
   }
-  absl::StatusOr<std::vector<compare::Observation>> ReadRows(const std::vector<RowKey>&) override {
-    return std::vector<compare::Observation>();
+  absl::StatusOr<compare::Observation> ReadRows(const RowSelection&) override {
+    return compare::Observation();
   }
-  absl::Status WriteRow(
-      const RowKey&,
-      const std::vector<std::pair<std::string, std::optional<std::string>>>&) override {
+  absl::Status WriteRows(const RowSelection&, const std::vector<RowWrite>&) override {
     return absl::OkStatus();
   }
   std::shared_ptr<const Catalog> catalog() const override { return Catalog::Empty(); }
@@ -139,6 +139,12 @@ class FakeStore : public Store {
  private:
   UnitOutcome Commit(const PlannedUnit& unit) {
     UnitOutcome outcome;
+    if (unit.finish == PlannedUnit::Finish::roll_back) {
+      for (const PlannedStatement& step : unit.statements)
+        if (step.action == PlannedStatement::Action::run)
+          outcome.statements.push_back({step.index, Rows(std::to_string(at_other_cuts))});
+      return outcome;
+    }
     for (size_t i = 0; i < unit.unit->statements.size(); ++i) {
       if (unit.statements[i].action == PlannedStatement::Action::skip) continue;
       outcome.statements.push_back({i, unit.unit->statements[i].primary});
@@ -170,7 +176,7 @@ class ApplierTest : public ::testing::Test {
     header.session = 1;
     header.database = "app";
     header.interval = interval;
-    header.key = interval.hi;
+    header.key = header.done = interval.hi;
     Statement statement;
     statement.sql = sql;
     statement.sent = interval.lo;
@@ -203,12 +209,13 @@ class ApplierTest : public ::testing::Test {
     options.window = window;
     options.planner.database = "app";
     ApplierHooks hooks;
-    hooks.live_point = [end] { return LivePoint{1'000'000, 1'000'000, end}; };
+    hooks.live_point = [end] { return LivePoint{{0, 0, 1'000'000}, 1'000'000, end}; };
     hooks.now = [] { return Stamp{500'000}; };
     hooks.last_ordinal = [this] { return ordinal_; };
     hooks.release = [](Position) {};
-    hooks.load_primary_catalog = []() -> absl::StatusOr<std::shared_ptr<const Catalog>> {
-      return absl::NotFoundError("none in this test");
+    hooks.load_primary_catalog = [this]() -> absl::StatusOr<std::shared_ptr<const Catalog>> {
+      ++primary_catalog_loads_;
+      return Catalog::Empty();
     };
     hooks.on_first_connect = [](bool) {};
     hooks.log_info = hooks.log_warning = [](std::string_view) {};
@@ -230,6 +237,7 @@ class ApplierTest : public ::testing::Test {
   std::unique_ptr<JournalWriter> journal_;
   std::unique_ptr<compare::ParityLog> log_;
   uint64_t ordinal_ = 0;
+  std::atomic<int> primary_catalog_loads_ = 0;
   FakeServer server_;
 };
 
@@ -242,6 +250,20 @@ TEST_F(ApplierTest, AppliesInTheOrderOfKeysNotOfCompletion) {
   EXPECT_THAT(server_.committed, ElementsAre(WriteText(10), WriteText(20), WriteText(30)));
   EXPECT_EQ(report.units.at("applied"), 3u);
   EXPECT_EQ(report.statements.at("match"), 3u);
+}
+
+TEST_F(ApplierTest, ThePrimarysCatalogIsReadAgainForWhatIsNewerThanIt) {
+  for (Stamp done = 10; done <= 50; done += 10) {
+    Journal("CREATE INDEX ON t (n)", {done, done}, Tag("CREATE INDEX"));
+  }
+  FakeStore store(&server_);
+  ApplyAll(&store);
+  EXPECT_EQ(primary_catalog_loads_, 1);  // at the connect, long after all of them
+  for (const Stamp done : {600'000, 700'000}) {
+    Journal("CREATE INDEX ON t (n)", {done, done}, Tag("CREATE INDEX"));
+  }
+  ApplyAll(&store);
+  EXPECT_EQ(primary_catalog_loads_, 1 + 1 + 2);
 }
 
 TEST_F(ApplierTest, AUnitRefusedInAFullWindowRunsAloneAndThoseBehindItOnce) {
@@ -304,6 +326,28 @@ TEST_F(ApplierTest, AReadOverlappedByAWriteOfItsTableIsAmbiguous) {
   const compare::Report report = ApplyAll(&store);
   EXPECT_EQ(report.statements.at("ambiguous"), 1u);
   EXPECT_EQ(report.statements.at("divergent"), 0u);
+}
+
+TEST_F(ApplierTest, AReadMayHaveSeenAnotherPermittedCut) {
+  Write(10);
+  Journal("INSERT INTO t VALUES (20)", {15, 25}, Tag("INSERT 0 1"));
+  Read({20, 21}, 5);
+  FakeStore store(&server_);
+  store.at_other_cuts = 5;
+  const compare::Report report = ApplyAll(&store);
+  EXPECT_EQ(report.statements.at("ambiguous"), 0u);
+  EXPECT_EQ(report.statements.at("match"), 3u);
+  EXPECT_EQ(server_.committed.size(), 2u);
+}
+
+TEST_F(ApplierTest, ACutBehindAWriteSentAfterTheAnswerIsNotPermitted) {
+  Write(10);
+  Journal("INSERT INTO t VALUES (20)", {22, 25}, Tag("INSERT 0 1"));
+  Read({20, 21}, 5);
+  FakeStore store(&server_);
+  store.at_other_cuts = 5;
+  const compare::Report report = ApplyAll(&store);
+  EXPECT_EQ(report.statements.at("match"), 2u);
 }
 
 TEST_F(ApplierTest, ARestartGoesOnBehindWhatTheShadowHolds) {

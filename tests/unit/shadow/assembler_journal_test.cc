@@ -52,7 +52,7 @@ TEST_F(AssemblerTest, ALargeCopyIsJournalledInParts) {
   auto reader = JournalReader::Open("/d", &files_).value();
   Sequencer real(reader.get());
   ASSERT_TRUE(real.Start(0, std::nullopt).ok());
-  real.RaiseWatermark(now_ + 1, now_ + 1, journal_->end());
+  real.RaiseWatermark({0, 0, now_ + 1}, now_ + 1, journal_->end());
   const UnitRef ref = real.Next().value().value();
   EXPECT_EQ(real.Load(ref).value().statements.size(), statements.size());
 }

@@ -161,5 +161,37 @@ TEST_F(AssemblerTest, NothingComesBeforeTheUnitsOfTheProcessBefore) {
   EXPECT_EQ(sequencer.Next().value().value().key, last);
 }
 
+// A's token is the lower one, and its unit ends later.
+TEST_F(AssemblerTest, UnitsWithTokensGoByLsn) {
+  Open(kB);
+  const auto make = [](uint64_t lsn) {
+    LsnToken made;
+    made.lsn = lsn;
+    return made;
+  };
+  Client(kA, client::Query("INSERT INTO t VALUES (1)"));
+  assembler_->TokenSent(kA, now_);
+  Client(kB, client::Query("INSERT INTO t VALUES (1)"));
+  assembler_->TokenSent(kB, now_);
+  assembler_->TokenSeen(kB, make(200), ++now_);
+  Server(kB, server::CommandComplete("INSERT 0 1") + server::ReadyForQuery('I'));
+  Advance();
+  EXPECT_EQ(assembler_->live().Load().watermark.lsn, 0u);  // A may be anywhere
+  assembler_->TokenSeen(kA, make(100), ++now_);
+  Server(kA, server::CommandComplete("INSERT 0 1") + server::ReadyForQuery('I'));
+  Simple(kB, "SELECT 1 FROM t", {"SELECT 1"}, 'I');
+  Advance();
+  EXPECT_EQ(assembler_->live().Load().watermark.lsn, 200u);
+  const std::vector<Unit> units = Units();
+  ASSERT_EQ(units.size(), 3u);
+  EXPECT_EQ(units[0].header.token, make(200));
+  EXPECT_EQ(units[1].header.lsn, 100u);
+  EXPECT_FALSE(units[1].header.late);
+  EXPECT_LT(KeyOf(units[1].header), KeyOf(units[0].header));
+  // Without a token: what had been seen by then.
+  EXPECT_EQ(units[2].header.lsn, 200u);
+  EXPECT_FALSE(units[2].header.token.has_value());
+}
+
 }  // namespace
 }  // namespace pgparity::shadow

@@ -91,6 +91,25 @@ TEST_F(SequencerTest, HandsOnByKeyOnceTheWatermarkHasPassed) {
   EXPECT_EQ(sequencer_->waiting(), 0u);
 }
 
+TEST_F(SequencerTest, LsnsComeBeforeTimes) {
+  const auto append = [this](uint64_t ordinal, uint32_t epoch, uint64_t lsn, Stamp key) {
+    UnitHeader header = MakeHeader(ordinal, key);
+    header.epoch = epoch;
+    header.lsn = lsn;
+    support::AppendUnit(writer_.get(), header, {MakeStatement("s")}, 0);
+  };
+  append(1, 1, 500, 10);
+  append(2, 1, 400, 20);
+  append(3, 2, 100, 5);
+  append(4, 1, 400, 15);
+  Sequencer& sequencer = Start();
+  EXPECT_THAT(Keys(), IsEmpty());
+  sequencer.RaiseWatermark({1, 450, 100}, 0, 0);
+  EXPECT_THAT(Keys(), ElementsAre(15, 20));
+  sequencer.RaiseWatermark({2, 100, 6}, 0, 0);
+  EXPECT_THAT(Keys(), ElementsAre(10, 5));
+}
+
 TEST_F(SequencerTest, EqualKeysGoByPosition) {
   AppendUnit(1, 30, 1);
   AppendUnit(2, 30, 1);
@@ -104,10 +123,10 @@ TEST_F(SequencerTest, TheLiveWatermarkCountsOnlyOnceItsPlaceIsReached) {
   AppendUnit(1, 30, 1);
   Sequencer& sequencer = Start();
   AppendUnit(2, 20, 1);  // written, not yet flushed
-  sequencer.RaiseWatermark(35, 33, writer_->end());
+  sequencer.RaiseWatermark({0, 0, 35}, 33, writer_->end());
   EXPECT_FALSE(sequencer.Next().value().has_value());
   EXPECT_THAT(Keys(), ElementsAre(20, 30));
-  EXPECT_EQ(sequencer.watermark(), 35u);
+  EXPECT_EQ(sequencer.watermark().time, 35u);
   EXPECT_EQ(sequencer.settled(), 33u);
 }
 
