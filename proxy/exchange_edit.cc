@@ -84,6 +84,11 @@ ExchangeEdit::ExchangeEdit(Relay* relay, Tap* tap, TapSession* session, EditCont
       to_primary_(relay, &Relay::FromClient, &context->to_primary),
       to_client_(relay, &Relay::FromServer, &context->to_client) {}
 
+ExchangeEdit::~ExchangeEdit() {
+  if (wait_ == Wait::row) has_row_ = context_->hold->rows()->GiveUp(row_, session_->id);
+  ReleaseRow();
+}
+
 bool ExchangeEdit::Idle() const {
   return wait_ == Wait::nothing && backlog_.empty() && client_.AtBoundary() &&
          server_.AtBoundary() && !expected_.pending();
@@ -101,6 +106,7 @@ ExchangeEdit::Output ExchangeEdit::EndOutput() {
   output.to_primary = to_primary_.End();
   output.to_client = to_client_.End();
   if (to_primary_.bad() || to_client_.bad()) output.next = Relay::Next::bad_frame;
+  output.waits_for_row = wait_ == Wait::row && waits_since_ == stamp_;
   return output;
 }
 

@@ -1,6 +1,8 @@
-// Ordering `exact`: stands between the sockets and the relay of a session, puts LSN tokens into its
-// exchanges where DESIGN ("When a token may be put in") allows, and takes the replies out again.
-// The relay, and with it the tap, sees what the client sent and what the client gets.
+// Orderings `exact` and `hold`: stands between the sockets and the relay of a session, puts LSN
+// tokens into its exchanges where DESIGN ("When a token may be put in") allows, and takes the
+// replies out again; or holds exchanges back that write a row on which another such write is in
+// flight. The relay, and with it the tap, sees what the client sent, when it goes on, and what the
+// client gets.
 //
 // Without I/O, like the relay: given each piece of bytes that came in, it says what to send to
 // either side. What it sends of its own:
@@ -21,10 +23,12 @@
 #include <cstdint>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "proxy/frame_cutter.h"
+#include "proxy/hold_context.h"
 #include "proxy/relay.h"
 #include "proxy/statement_class.h"
 #include "proxy/statement_names.h"
@@ -51,6 +55,7 @@ struct EditContext {
   size_t max_text = 16 << 10;     // of a simple Query that is edited, bytes
   uint32_t max_frame = 1u << 30;  // largest length word that passes
   const TokenOffer* offer = nullptr;
+  HoldContext* hold = nullptr;  // null but for ordering `hold`, which asks for no tokens
   std::function<void(std::string_view)> on_refusal;  // with the server's error; may be null
   std::string to_primary, to_client, scratch;        // in the making
 };
@@ -93,17 +98,25 @@ class ExchangeEdit {
   struct Output {
     std::string_view to_primary, to_client;
     Relay::Next next = Relay::Next::go_on;
+    bool waits_for_row = false;  // from now on: call RowTimeout() when the wait has been too long
   };
 
   // All outlive it.
   ExchangeEdit(Relay* relay, Tap* tap, TapSession* session, EditContext* context);
+  ~ExchangeEdit();
 
+  // Rows of several databases are told apart by it.
+  void SetDatabase(std::string_view name) { database_ = context_->classes.Hash(name); }
   // As the login's ParameterStatus messages have it.
   void SetParameters(const std::map<std::string, std::string>& parameters);
   // The session is logged in, and its client has sent that much ahead.
   Output LoggedIn(std::string_view ahead, Stamp stamp);
   Output FromClient(std::string_view piece, Stamp stamp);
   Output FromServer(std::string_view piece, Stamp stamp);
+  // Ordering `hold`. The row that the session waits for is its own, it seems; or is waited for no
+  // longer.
+  Output RowGranted(Stamp stamp);
+  Output RowTimeout(Stamp stamp);
 
   // False while the client's bytes should wait; given none the less, they are kept.
   bool takes_client() const { return wait_ == Wait::nothing; }
@@ -116,6 +129,7 @@ class ExchangeEdit {
     nothing,
     probe,  // for the answer to a probe
     query,  // for the answer to a simple Query that was edited
+    row,    // for a row on which another's write is in flight
   };
   // The token's statement in the server's session.
   enum class Statement : uint8_t { absent, prepared, refused };
@@ -173,6 +187,7 @@ class ExchangeEdit {
   void BeforeExecute(StatementClass is);
   void BeforeSync();
   void Query(const FrameCutter::Cut& cut);
+  void AskWithQuery(const FrameCutter::Cut& cut);
   void EditQuery(const FrameCutter::Cut& cut, const SimpleText& text);
   bool QueryIsCertain(std::string_view text) const;
   bool MayPut();
@@ -181,6 +196,14 @@ class ExchangeEdit {
   void LookAtOffer();
   void StartProbe();
   uint64_t NameHash(std::string_view name) const;
+
+  // exchange_edit_hold.cc
+  bool WaitsForRow();
+  std::optional<uint64_t> RowAhead(std::string_view rest);
+  std::optional<uint64_t> RowOfQueryAhead(std::string_view body);
+  const HoldShape* ShapeAhead(uint64_t fingerprint, std::string_view text);
+  Output RowOver(bool has_row, Stamp stamp);
+  void ReleaseRow();
 
   // exchange_edit_server.cc
   void ServerFrame(const FrameCutter::Cut& cut);
@@ -221,6 +244,11 @@ class ExchangeEdit {
   int probes_ = 0;         // that came to nothing and were no refusal
   bool dropping_ = false;  // the frame under way from the server does not go on
   bool utf8_ = false, standard_strings_ = false;
+  uint64_t database_ = 0;
+  uint64_t row_ = 0;          // ordering `hold`: waited for, or the session's
+  bool has_row_ = false;      // it is the session's, until the exchange is answered
+  bool row_decided_ = false;  // the exchange that begins next is not looked at again
+  Stamp waits_since_ = 0;
   std::string backlog_, resumed_;  // of the client: waiting, and being gone through
   std::string unedited_;           // the Query as the client wrote it
   std::string held_;               // CommandComplete of the Query's last statement

@@ -24,6 +24,7 @@ uint64_t ExchangeEdit::NameHash(std::string_view name) const {
 void ExchangeEdit::Client(std::string_view piece) {
   client_.Give(piece);
   while (wait_ == Wait::nothing && !to_primary_.bad()) {
+    if (context_->hold != nullptr && WaitsForRow()) break;
     const Cut cut = client_.Next(false);
     if (cut.kind == Cut::Kind::none) return;
     ClientFrame(cut);
@@ -103,7 +104,7 @@ void ExchangeEdit::Stop(TokenLeftOut why) {
 // A token is wanted here.
 bool ExchangeEdit::MayPut() {
   // A failed transaction writes nothing; and what is not recorded has no use for an order.
-  if (exchange_.failed || !recording()) return false;
+  if (exchange_.failed || !recording() || context_->hold != nullptr) return false;
   if (expected_.count == expected_.tokens.size()) Stop(TokenLeftOut::pipelined);
   if (exchange_.stopped) context_->counters.LeftOut(exchange_.why);
   return !exchange_.stopped;
@@ -134,7 +135,9 @@ void ExchangeEdit::Parse(const Cut& cut) {
     if (is == StatementClass::read) is = StatementClass::write;
     if (is != StatementClass::write) is = StatementClass::unknown;
   }
-  names_.Parse(NameHash(name), is);
+  const std::optional<TextShape> shape =
+      context_->hold != nullptr && body.ok() ? ShapeOf(text) : std::nullopt;
+  names_.Parse(NameHash(name), is, shape ? shape->fingerprint : 0);
 }
 
 void ExchangeEdit::Bind(const Cut& cut) {
@@ -216,8 +219,18 @@ bool ExchangeEdit::QueryIsCertain(std::string_view text) const {
 }
 
 void ExchangeEdit::Query(const Cut& cut) {
-  using Edit = SimpleText::Edit;
   BeginExchange();
+  if (context_->hold == nullptr) {
+    AskWithQuery(cut);
+  } else {
+    to_primary_.Pass(cut.bytes, cut.kept);
+  }
+  names_.QuerySent();
+  EndExchange();
+}
+
+void ExchangeEdit::AskWithQuery(const Cut& cut) {
+  using Edit = SimpleText::Edit;
   if (exchange_.messages != 0) Stop(TokenLeftOut::other_statement);
   protocol::WireReader body(cut.body());
   const std::string_view text = body.ReadCString();
@@ -248,8 +261,6 @@ void ExchangeEdit::Query(const Cut& cut) {
   } else {
     to_primary_.Pass(cut.bytes, cut.kept);
   }
-  names_.QuerySent();
-  EndExchange();
 }
 
 void ExchangeEdit::EditQuery(const Cut& cut, const SimpleText& text) {

@@ -268,6 +268,7 @@ void ExchangeEdit::OnReady(const Cut& cut) {
   if (relay_->exchange().status() == 'I') names_.TransactionOver();
   expected_ = Expected{};
   if (wait_ == Wait::query) wait_ = Wait::nothing;
+  ReleaseRow();
   LookAtOffer();
   if (probe_due_ && wait_ == Wait::nothing && relay_->Idle() && client_.AtBoundary()) {
     StartProbe();

@@ -66,6 +66,18 @@ absl::StatusOr<std::unique_ptr<ForwardThread>> ForwardThread::Create(
 
 ForwardThread::~ForwardThread() { Stop(); }
 
+void ForwardThread::HoldRows(RowHolds* rows, HoldAnalyser* analyser, Stamp wait) {
+  const RowHolds::Grant grant = [this](uint64_t session) {
+    context_.post(session, [](Session* given) { given->RowGranted(); });
+  };
+  hold_ = std::make_unique<HoldContext>(rows, analyser, grant, wait);
+  edit_->hold = hold_.get();
+}
+
+void ForwardThread::LearnShape(uint64_t fingerprint, const HoldShape& shape) {
+  loop_->Post([this, fingerprint, shape] { hold_->Put(fingerprint, shape); });
+}
+
 void ForwardThread::Start() {
   thread_ = std::thread([this] { loop_->Run(); });
   pthread_setname_np(thread_.native_handle(), protocol::StrCat("forward/", number_).c_str());

@@ -49,7 +49,15 @@ class ForwardThread final : private EventLoop::Observer {
     return edit_ != nullptr ? &edit_->counters : nullptr;
   }
 
+  // Ordering `hold`, before Start(). What is given outlives the thread; `wait`: nanoseconds.
+  void HoldRows(RowHolds* rows, HoldAnalyser* analyser, Stamp wait);
+  const HoldCounters* hold_counters() const {
+    return hold_ != nullptr ? &hold_->counters : nullptr;
+  }
+
   // --- any thread ---
+  // What the analyser found.
+  void LearnShape(uint64_t fingerprint, const HoldShape& shape);
   // Takes a client's connection over.
   void Take(uint64_t id, Transport client);
   // Ends sessions as they become idle, and those left at `deadline`.
@@ -70,6 +78,7 @@ class ForwardThread final : private EventLoop::Observer {
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<Tap> tap_;
   std::unique_ptr<EditContext> edit_;
+  std::unique_ptr<HoldContext> hold_;
   std::unique_ptr<EventLoop> loop_;
   SessionContext context_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;

@@ -62,11 +62,12 @@ struct Forwarder::Impl {
     shared.proxy_protocol = options.proxy_protocol;
     shared.primary_tls = options.primary_tls;
     shared.authenticator = options.authenticator;
-    offer.Set(options.tokens_offered);
+    offer.Set(options.tokens && options.tokens_offered);
   }
 
   absl::Status MakeThreads(bool capturing);
   std::unique_ptr<EditContext> MakeEdit();
+  void StartHolding();
   absl::Status Listen();
   void Accept(Transport client);
 
@@ -79,6 +80,10 @@ struct Forwarder::Impl {
   CaptureSwitch capture_switch;
   Mutex switch_mutex;
   uint64_t leftover = 0;
+  std::atomic<bool> refused{false};  // a session's token
+  TokenOffer offer;
+  RowHolds rows;
+  std::unique_ptr<HoldAnalyser> analyser;
   std::vector<std::unique_ptr<ForwardThread>> threads;
   std::unique_ptr<CaptureThread> capture;
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -87,8 +92,6 @@ struct Forwarder::Impl {
   uint64_t last_id = 0;
   size_t next_thread = 0;
   std::atomic<bool> stopped{false};
-  std::atomic<bool> refused{false};  // a session's token
-  TokenOffer offer;
 };
 
 std::unique_ptr<EditContext> Forwarder::Impl::MakeEdit() {
@@ -100,6 +103,20 @@ std::unique_ptr<EditContext> Forwarder::Impl::MakeEdit() {
     if (!refused.exchange(true) && options.on_token_refusal) options.on_token_refusal(error);
   };
   return edit;
+}
+
+void Forwarder::Impl::StartHolding() {
+  HoldAnalyser::Hooks hooks;
+  hooks.load_catalog = options.load_catalog;
+  hooks.log_warning = options.log_warning;
+  hooks.publish = [this](uint64_t fingerprint, const HoldShape& shape) {
+    for (const auto& thread : threads) thread->LearnShape(fingerprint, shape);
+  };
+  analyser = std::make_unique<HoldAnalyser>(std::move(hooks));
+  for (const auto& thread : threads) {
+    thread->HoldRows(&rows, analyser.get(), Nanoseconds(options.hold_wait));
+  }
+  analyser->Start();
 }
 
 absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
@@ -114,10 +131,11 @@ absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
     }
     absl::StatusOr<std::unique_ptr<ForwardThread>> thread = ForwardThread::Create(
         i, &clock, &shared, &primary, &connections, std::move(ring), &capture_switch, &waker,
-        capturing && options.tokens ? MakeEdit() : nullptr);
+        capturing && (options.tokens || options.hold) ? MakeEdit() : nullptr);
     if (!thread.ok()) return thread.status();
     threads.push_back(*std::move(thread));
   }
+  if (capturing && options.hold) StartHolding();
   return absl::OkStatus();
 }
 
@@ -194,6 +212,7 @@ void Forwarder::Drain() {
 void Forwarder::Stop() {
   if (impl_->stopped.exchange(true)) return;
   impl_->primary.Stop();
+  if (impl_->analyser != nullptr) impl_->analyser->Stop();
   for (const auto& thread : impl_->threads) thread->Stop();
   impl_->listeners.clear();
   if (impl_->capture != nullptr) impl_->capture->Stop();
@@ -224,6 +243,13 @@ ForwarderCounters Forwarder::counters() const {
       for (size_t i = 0; i < kTokenLeftOuts; ++i) {
         sum.tokens_left_out[i] += tokens->left_out[i].value();
       }
+    }
+    if (const HoldCounters* held = thread->hold_counters(); held != nullptr) {
+      sum.held_at_once += held->at_once.value();
+      sum.held_waited += held->waited.value();
+      sum.held_timed_out += held->timed_out.value();
+      sum.held_unknown += held->unknown.value();
+      sum.held_wait_ns += held->wait_ns.value();
     }
     if (thread->tap() == nullptr) continue;
     const Tap::Counters& tap = thread->tap()->counters();

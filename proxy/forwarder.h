@@ -16,6 +16,7 @@
 #include "proxy/tls_client.h"
 #include "proxy/tls_server.h"
 #include "proxy/token_counters.h"
+#include "shadow/catalog.h"
 
 namespace pgparity::proxy {
 
@@ -46,6 +47,11 @@ struct ForwarderOptions {
   bool tokens = false;                 // ordering `exact`; without a sink it has no effect
   bool tokens_offered = true;          // see OfferTokens
   size_t ordering_text = 16 << 10;     // of a simple Query that is edited, bytes
+  bool hold = false;                   // ordering `hold`; the same
+  std::chrono::milliseconds hold_wait{50};
+  // The primary's catalog, for `hold`; on a thread of its own.
+  std::function<absl::StatusOr<std::shared_ptr<const shadow::Catalog>>()> load_catalog;
+  std::function<void(std::string_view line)> log_warning;
   // The first refusal of a token by the primary, and its reason; on a forwarding thread, soon.
   std::function<void(std::string_view error)> on_token_refusal;
   // Null: logins pass through. Outlives the forwarder, and is stopped before it.
@@ -60,6 +66,8 @@ struct ForwarderCounters {
   uint64_t client_bytes = 0, server_bytes = 0;
   uint64_t tokens_sent = 0, tokens_seen = 0, tokens_refused_sessions = 0, queries_sent_again = 0;
   std::array<uint64_t, kTokenLeftOuts> tokens_left_out{};  // by TokenLeftOut
+  uint64_t held_at_once = 0, held_waited = 0, held_timed_out = 0, held_unknown = 0;
+  uint64_t held_wait_ns = 0;
   uint64_t captured_records = 0, captured_bytes = 0, capture_lost = 0, unrecorded_sessions = 0;
 };
 

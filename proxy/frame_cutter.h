@@ -40,7 +40,9 @@ class FrameCutter {
   }
   // Without `rows_whole` DataRow and CopyData are given as they come.
   Cut Next(bool rows_whole);
-  // What Next() has not come to; nothing is kept of it.
+  // What Next() has not come to: looked at, or taken, and then nothing is kept of it. Begins with a
+  // frame where AtBoundary().
+  std::string_view rest() const { return piece_.substr(at_); }
   std::string_view TakeRest();
 
   // No byte is kept, and no frame is under way.

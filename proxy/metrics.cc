@@ -21,7 +21,10 @@ constexpr uint64_t kBounds[] = {10,   25,   50,    100,   250,    500,    1000,
 class Page {
  public:
   void Counter(const char* name, const char* help, uint64_t value) {
-    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(value));
+    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(static_cast<double>(value)));
+  }
+  void Seconds(const char* name, const char* help, double value) {
+    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(static_cast<double>(value)));
   }
   void Gauge(const char* name, const char* help, double value) {
     Family(name, help, MetricType::Gauge).metric.push_back(GaugeOf(value));
@@ -30,7 +33,7 @@ class Page {
                 const std::map<std::string, uint64_t>& values) {
     MetricFamily& family = Family(name, help, MetricType::Counter);
     for (const auto& [key, value] : values) {
-      family.metric.push_back(CounterOf(value));
+      family.metric.push_back(CounterOf(static_cast<double>(value)));
       family.metric.back().label.push_back({label, key});
     }
   }
@@ -59,9 +62,9 @@ class Page {
     families_.push_back({name, help, type, {}});
     return families_.back();
   }
-  static ClientMetric CounterOf(uint64_t value) {
+  static ClientMetric CounterOf(double value) {
     ClientMetric metric;
-    metric.counter.value = static_cast<double>(value);
+    metric.counter.value = value;
     return metric;
   }
   static ClientMetric GaugeOf(double value) {
@@ -114,6 +117,19 @@ void AddTokens(const ForwarderCounters& f, Page* page) {
                  left_out);
 }
 
+void AddHolding(const ForwarderCounters& f, Page* page) {
+  page->Counters("pgparity_held_writes_total",
+                 "Autocommit writes of one row under --ordering hold: sent at once, after a wait "
+                 "for another's, after --hold-wait all the same; or not known in time.",
+                 "outcome",
+                 {{"at-once", f.held_at_once},
+                  {"waited", f.held_waited},
+                  {"timed-out", f.held_timed_out},
+                  {"unknown", f.held_unknown}});
+  page->Seconds("pgparity_held_wait_seconds_total", "Time that they waited, all in all.",
+                static_cast<double>(f.held_wait_ns) / 1e9);
+}
+
 void AddShadowing(const MetricsSnapshot& now, Page* page) {
   page->Counter("pgparity_captured_bytes_total", "Bytes put into the capture rings.",
                 now.forward.captured_bytes);
@@ -156,6 +172,7 @@ std::string RenderMetrics(const MetricsSnapshot& snapshot) {
                 {{snapshot.version, 1}});
   AddForwarding(snapshot, &page);
   if (snapshot.exact) AddTokens(snapshot.forward, &page);
+  if (snapshot.hold) AddHolding(snapshot.forward, &page);
   if (snapshot.shadowing) AddShadowing(snapshot, &page);
   return page.Text();
 }

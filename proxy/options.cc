@@ -282,9 +282,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (options.connect_timeout <= absl::ZeroDuration()) {
     return Bad("--connect-timeout must be longer than 0");
   }
-  if (options.ordering == OrderingMode::hold) {
-    return Bad("--ordering hold comes later: use exact or passive");
-  }
+  if (options.hold_wait <= absl::ZeroDuration()) return Bad("--hold-wait must be longer than 0");
   if (options.journal_keep < options.journal_segment) {
     return Bad("--journal-keep must be at least --journal-segment");
   }

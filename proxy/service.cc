@@ -23,8 +23,8 @@
 #include "proxy/metrics.h"
 #include "proxy/role_map.h"
 #include "proxy/service_manager.h"
+#include "proxy/service_ordering.h"
 #include "proxy/shadow_pipeline.h"
-#include "proxy/token_watch.h"
 #include "proxy/url.h"
 
 namespace pgparity::proxy {
@@ -86,7 +86,6 @@ class Service {
   absl::Status LoadTls();
   absl::Status LoadClientTls();
   absl::Status StartPipeline();
-  void AskForFirstToken();
   absl::Status MakeAuthenticator();
   void Reload();
   absl::Status CheckRoles(const ShadowPipelineOptions& pipeline) const;
@@ -95,7 +94,6 @@ class Service {
   std::string_view StateText(const shadow::ApplierStatus& shadow) const;
   std::string StatusJson() const;
   void AddDatabases(boost::json::object* status) const;
-  void AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const;
   std::string MetricsText() const;
   std::string ReportJson() const;
   void SetPaused(bool paused);
@@ -111,7 +109,7 @@ class Service {
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
-  std::unique_ptr<TokenWatch> token_watch_;
+  std::unique_ptr<ServiceOrdering> ordering_;
   std::unique_ptr<AdminServer> admin_;
 };
 
@@ -159,14 +157,6 @@ ForwarderOptions Service::ForwardOptions() const {
   forward.data_dir = options_.data_dir;
   forward.ring_bytes = options_.ring_size;
   forward.capture_row_bytes = options_.capture_rows;
-  forward.tokens = options_.ordering == OrderingMode::exact;
-  forward.tokens_offered =
-      token_watch_ == nullptr || token_watch_->answer() == TokenWatch::Answer::answered;
-  forward.ordering_text = options_.ordering_text;
-  forward.on_token_refusal = [](std::string_view error) {
-    LogWarning(StrCat("--ordering exact: the primary refused its position to a session (", error,
-                      "): the order of what such sessions write is found as passive finds it"));
-  };
   if (pipeline_ != nullptr) forward.stamp_base = pipeline_->stamp_base();
   forward.authenticator = authenticator_.get();
   return forward;
@@ -237,29 +227,6 @@ absl::Status Service::StartPipeline() {
   return absl::OkStatus();
 }
 
-// Sessions try the token on their own too, so that it is no condition to have a user here.
-void Service::AskForFirstToken() {
-  if (options_.ordering != OrderingMode::exact) return;
-  if (pipeline_ == nullptr) return LogWarning("--ordering exact without --shadow has no effect");
-  if (primary_.user.empty()) {
-    return LogWarning(
-        "--ordering exact: the primary's URL has no user; whether the primary tells its WAL "
-        "position shows when clients log in");
-  }
-  TokenWatch::Hooks hooks;
-  hooks.ask = [conninfo = primary_.ToLibpqConninfo(), timeout = options_.connect_timeout] {
-    return AskForToken(conninfo, timeout);
-  };
-  hooks.primary_reachable = [this] { return forwarder_->primary_reachable(); };
-  hooks.offer = [this](bool on) {
-    if (forwarder_ != nullptr) forwarder_->OfferTokens(on);
-  };
-  hooks.log_info = [](std::string_view line) { LogInfo(line); };
-  hooks.log_warning = [](std::string_view line) { LogWarning(line); };
-  token_watch_ = std::make_unique<TokenWatch>(std::move(hooks));
-  token_watch_->Ask();
-}
-
 absl::Status Service::MakeAuthenticator() {
   AuthOptions auth;
   auth.mode = options_.auth;
@@ -309,9 +276,11 @@ absl::Status Service::Start() {
   if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
-  AskForFirstToken();
+  ordering_ = std::make_unique<ServiceOrdering>(options_, primary_, pipeline_ != nullptr);
+  ForwarderOptions forward = ForwardOptions();
+  ordering_->Prepare(&forward);
   auto forwarder =
-      Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
+      Forwarder::Start(std::move(forward), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
   forwarder_ = *std::move(forwarder);
   if (pipeline_ != nullptr) {
@@ -322,7 +291,7 @@ absl::Status Service::Start() {
     absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
     if (!status.ok()) return status;
   }
-  if (token_watch_ != nullptr) token_watch_->Start();
+  ordering_->Start(forwarder_.get());
   if (!options_.admin.empty()) {
     auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();
@@ -382,7 +351,8 @@ std::string Service::MetricsText() const {
   now.version = PGPARITY_VERSION;
   now.primary_up = forwarder_->primary_reachable();
   now.forward = forwarder_->counters();
-  now.exact = options_.ordering == OrderingMode::exact;
+  now.exact = ordering_->exact();
+  now.hold = ordering_->hold();
   now.added_latency = forwarder_->added_latency();
   if (pipeline_ == nullptr) return RenderMetrics(now);
   now.shadowing = true;
@@ -412,25 +382,6 @@ void Service::AddDatabases(boost::json::object* status) const {
   (*status)["not_shadowed"] = std::move(passed);
 }
 
-void Service::AddOrdering(const ForwarderCounters& forward, boost::json::object* status) const {
-  const bool asked = options_.ordering == OrderingMode::exact;
-  const bool refused =
-      token_watch_ != nullptr && token_watch_->answer() == TokenWatch::Answer::refused;
-  (*status)["ordering"] = asked && pipeline_ != nullptr && !refused ? "exact" : "passive";
-  if (!asked) return;
-  if (refused) (*status)["ordering_refused"] = token_watch_->refusal();
-  boost::json::object left_out;
-  for (size_t i = 0; i < kTokenLeftOuts; ++i) {
-    const std::string_view name = NameOf(static_cast<TokenLeftOut>(i));
-    left_out[boost::json::string_view(name.data(), name.size())] = forward.tokens_left_out[i];
-  }
-  (*status)["tokens"] = boost::json::object{{"sent", forward.tokens_sent},
-                                            {"seen", forward.tokens_seen},
-                                            {"refused_sessions", forward.tokens_refused_sessions},
-                                            {"sent_again", forward.queries_sent_again},
-                                            {"left_out", std::move(left_out)}};
-}
-
 std::string Service::StatusJson() const {
   const shadow::ApplierStatus shadow =
       pipeline_ != nullptr ? pipeline_->status() : shadow::ApplierStatus{};
@@ -450,7 +401,7 @@ std::string Service::StatusJson() const {
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
   if (pipeline_ != nullptr) AddDatabases(&status);
-  AddOrdering(forward, &status);
+  ordering_->AddStatus(forward, &status);
   if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
 }
@@ -502,7 +453,7 @@ void Service::Run(Signals* signals) {
 void Service::Stop() {
   if (admin_ != nullptr) admin_->Stop();
   if (authenticator_ != nullptr) authenticator_->Stop();
-  if (token_watch_ != nullptr) token_watch_->Stop();
+  if (ordering_ != nullptr) ordering_->Stop();
   if (forwarder_ != nullptr) forwarder_->Stop();
   if (pipeline_ != nullptr && forwarder_ != nullptr) {
     pipeline_->log()->AddProxyLatency(forwarder_->added_latency());

@@ -100,6 +100,9 @@ void Session::OnTimer() {
     case State::login:
       Fail(sqlstate::kQueryCanceled, "canceling authentication due to timeout of the proxy");
       return;
+    case State::relaying:
+      OnRowOver(false);
+      return;
     default:
       Close();
       return;
@@ -150,20 +153,36 @@ void Session::Pump(Side* from, Side* to) {
         .Add(step.forward);
     if (timed()) context_->added_latency.Add((context_->clock->Now() - stamp) / 1000);
     if (step.next == Relay::Next::bad_frame) [[unlikely]] {
-      context_->counters.bad_frames.Add();
-      if (!relay_.ServerAtBoundary()) return Linger();
-      return Fail(sqlstate::kProtocolViolation, from_client
-                                                    ? "invalid message length from the client"
-                                                    : "invalid message length from the primary");
+      return OnBadFrame(from_client);
     }
   }
   context_->loop->Again(from);
 }
 
+void Session::OnBadFrame(bool from_client) {
+  context_->counters.bad_frames.Add();
+  if (!relay_.ServerAtBoundary()) return Linger();
+  Fail(sqlstate::kProtocolViolation, from_client ? "invalid message length from the client"
+                                                 : "invalid message length from the primary");
+}
+
 Relay::Next Session::Carry(const ExchangeEdit::Output& output) {
   Send(&primary_, output.to_primary);
   Send(&client_, output.to_client);
+  if (output.waits_for_row) {
+    context_->loop->Arm(&timer_, context_->loop->now() + context_->edit->hold->wait());
+  }
   return output.next;
+}
+
+void Session::OnRowOver(bool granted) {
+  if (state_ != State::relaying || edit_ == nullptr || edit_->takes_client()) return;
+  const Stamp stamp = context_->clock->Now();
+  const Relay::Next next = Carry(granted ? edit_->RowGranted(stamp) : edit_->RowTimeout(stamp));
+  if (next == Relay::Next::bad_frame) return OnBadFrame(true);
+  if (!edit_->takes_client()) return;
+  context_->loop->Cancel(&timer_);
+  Drive();
 }
 
 // Its bytes are left where they are; but the end of a client that has gone is looked for.
@@ -295,6 +314,7 @@ void Session::ClosePrimary() {
   }
   if (!cancel_key_.empty()) context_->shared->cancels.Remove(process_id_, cancel_key_);
   cancel_key_.clear();
+  edit_.reset();
   context_->loop->Forget(&primary_);
   primary_.transport.Close();
   primary_.pending.clear();

@@ -86,6 +86,8 @@ class Session {
   void Shutdown();
   // Ends it now, without a word.
   void Abort() { Close(); }
+  // A row that it waited for is free (ordering `hold`).
+  void RowGranted() { OnRowOver(true); }
   uint64_t id() const { return tap_session_.id; }
 
  private:
@@ -125,6 +127,9 @@ class Session {
   // Sends on what an edit made of a piece.
   Relay::Next Carry(const ExchangeEdit::Output& output);
   bool ClientWaits() const;
+  void OnBadFrame(bool from_client);
+  // Of the row that the edit waits for; or the wait has been too long.
+  void OnRowOver(bool granted);
   // Receives into the thread's buffer; empty when there is nothing, the end or an error (OnEnd has
   // been called for those).
   std::string_view Receive(Side* from);

@@ -130,6 +130,7 @@ void Session::FinishLogin(std::string_view login_end, size_t taken, Stamp stamp)
   if (context_->edit != nullptr && tap_session_.recordable) {
     edit_ = std::make_unique<ExchangeEdit>(&relay_, context_->tap, &tap_session_, context_->edit);
     edit_->SetParameters(facts.parameters());
+    edit_->SetDatabase(opening->startup.database());
   }
   if (BeginRelay(behind, opening->received, stamp) == Relay::Next::bad_frame) {
     context_->counters.bad_frames.Add();

@@ -2,30 +2,30 @@
 
 namespace pgparity::proxy {
 
-StatementClass StatementNames::Statement(uint64_t statement) const {
+StatementNames::Known StatementNames::Statement(uint64_t statement) const {
   for (size_t i = pending_.size(); i > first_pending_; --i) {
-    if (pending_[i - 1].statement == statement) return pending_[i - 1].is;
+    if (pending_[i - 1].statement == statement) return pending_[i - 1].made;
   }
-  if (overflowed_) return StatementClass::unknown;
+  if (overflowed_) return {};
   if (statement == kUnnamed) return unnamed_;
   const auto found = statements_.find(statement);
-  return found != statements_.end() ? found->second : StatementClass::unknown;
+  return found != statements_.end() ? found->second : Known();
 }
 
-void StatementNames::Parse(uint64_t statement, StatementClass is) {
+void StatementNames::Parse(uint64_t statement, StatementClass is, uint64_t fingerprint) {
   if (overflowed_ || pending_.size() == kMaxPending) {
     DropPending(UINT64_MAX);
     overflowed_ = true;
     return;
   }
-  pending_.push_back({sent_, statement, is});
+  pending_.push_back({sent_, statement, {is, fingerprint}});
 }
 
 void StatementNames::Bind(uint64_t portal, uint64_t statement) {
   if (portal == kUnnamed) {
-    unnamed_portal_ = Statement(statement);
+    unnamed_portal_ = Statement(statement).is;
   } else if (portals_.size() < kMaxPortals || portals_.contains(portal)) {
-    portals_[portal] = Statement(statement);
+    portals_[portal] = Statement(statement).is;
   }
 }
 
@@ -38,10 +38,10 @@ StatementClass StatementNames::Portal(uint64_t portal) const {
 // Where it fails or is skipped, the statement stays, and is one that we do not know.
 void StatementNames::CloseStatement(uint64_t statement) {
   for (Pending& sent : pending_) {
-    if (sent.statement == statement) sent.is = StatementClass::unknown;
+    if (sent.statement == statement) sent.made = {};
   }
   if (statement == kUnnamed) {
-    unnamed_ = StatementClass::unknown;
+    unnamed_ = {};
   } else {
     statements_.erase(statement);
   }
@@ -62,9 +62,9 @@ void StatementNames::ParseCompleted() {
   ++first_pending_;
   DropPending(0);
   if (made.statement == kUnnamed) {
-    unnamed_ = made.is;
+    unnamed_ = made.made;
   } else if (statements_.size() < kMaxStatements || statements_.contains(made.statement)) {
-    statements_[made.statement] = made.is;
+    statements_[made.statement] = made.made;
   }
 }
 
@@ -91,7 +91,7 @@ void StatementNames::Ready(bool settled) {
 
 void StatementNames::ForgetStatements() {
   statements_.clear();
-  unnamed_ = StatementClass::unknown;
+  unnamed_ = {};
 }
 
 }  // namespace pgparity::proxy

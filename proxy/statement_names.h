@@ -18,13 +18,15 @@ class StatementNames {
   static constexpr uint64_t kUnnamed = 0;
 
   // --- the client's messages, in their order ---
-  void Parse(uint64_t statement, StatementClass is);
+  // `fingerprint`: of the text, for Fingerprint(); 0: none.
+  void Parse(uint64_t statement, StatementClass is, uint64_t fingerprint = 0);
   void Bind(uint64_t portal, uint64_t statement);
   StatementClass Portal(uint64_t portal) const;
+  uint64_t Fingerprint(uint64_t statement) const { return Statement(statement).fingerprint; }
   void CloseStatement(uint64_t statement);
   void ClosePortal(uint64_t portal);
-  void ExchangeSent() { ++sent_; }                          // Query, Sync, FunctionCall
-  void QuerySent() { unnamed_ = StatementClass::unknown; }  // it drops the unnamed statement
+  void ExchangeSent() { ++sent_; }          // Query, Sync, FunctionCall
+  void QuerySent() { unnamed_ = Known(); }  // it drops the unnamed statement
 
   // --- the server's ---
   void ParseCompleted();
@@ -38,16 +40,22 @@ class StatementNames {
   void ForgetStatements();
 
  private:
+  struct Known {
+    StatementClass is = StatementClass::unknown;
+    uint64_t fingerprint = 0;
+  };
   struct Pending {
     uint64_t exchange, statement;
-    StatementClass is;
+    Known made;
   };
   static constexpr size_t kMaxStatements = 4096, kMaxPortals = 256, kMaxPending = 1024;
-  StatementClass Statement(uint64_t statement) const;
+  Known Statement(uint64_t statement) const;
   void DropPending(uint64_t below);
 
-  absl::flat_hash_map<uint64_t, StatementClass> statements_, portals_;
-  StatementClass unnamed_ = StatementClass::unknown, unnamed_portal_ = StatementClass::unknown;
+  absl::flat_hash_map<uint64_t, Known> statements_;
+  absl::flat_hash_map<uint64_t, StatementClass> portals_;
+  Known unnamed_;
+  StatementClass unnamed_portal_ = StatementClass::unknown;
   std::vector<Pending> pending_;  // sent, and, from `first_pending_` on, not completed yet
   size_t first_pending_ = 0;
   bool overflowed_ = false;  // some were not kept: none is confirmed until all is answered

@@ -383,6 +383,7 @@ TEST_F(Exact, ErrorsAndTheirPositions) {
 }
 
 TEST_F(Exact, SettingsThatChangeHowATextIsRead) {
+  look_at_shadow_ = false;
   Same({{Query("SET standard_conforming_strings = off")},
         {Query("INSERT INTO t VALUES (10, 'a\\'); --')")},
         {Query("SET standard_conforming_strings = on")},
