@@ -37,6 +37,10 @@ constexpr Advice kGapAdvice[] = {
     {"database-without-shadow",
      "sessions of that database were not shadowed: make it on the shadow as a copy, or raise "
      "--shadow-databases, and soak anew; or name one database in --shadow"},
+    {"primary-changed",
+     "the primary was replaced (a failover, a restore): compare the tables, make the shadow equal, "
+     "and "
+     "soak anew"},
     {"opaque-code",
      "code that makes its own SQL is not run on the shadow as a superuser, as a member of other "
      "roles or under a role of SET ROLE: give the shadow's URL an ordinary role (README, Roles)"},

@@ -276,7 +276,8 @@ absl::Status Service::Start() {
   if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
-  ordering_ = std::make_unique<ServiceOrdering>(options_, primary_, pipeline_ != nullptr);
+  ordering_ = std::make_unique<ServiceOrdering>(options_, primary_, pipeline_ != nullptr,
+                                                [this] { pipeline_->PrimaryChanged(); });
   ForwarderOptions forward = ForwardOptions();
   ordering_->Prepare(&forward);
   auto forwarder =

@@ -20,9 +20,9 @@ void ServiceOrdering::AskForFirstToken() {
         "position shows when clients log in");
   }
   TokenWatch::Hooks hooks;
-  hooks.ask = [conninfo = primary_.ToLibpqConninfo(), timeout = options_.connect_timeout] {
-    return AskForToken(conninfo, timeout);
-  };
+  hooks.ask = [conninfo = primary_.ToLibpqConninfo(), timeout = options_.connect_timeout](
+                  std::string* identity) { return AskForToken(conninfo, timeout, identity); };
+  hooks.changed = primary_changed_;
   hooks.primary_reachable = [this] { return forwarder_->primary_reachable(); };
   hooks.offer = [this](bool on) {
     if (forwarder_ != nullptr) forwarder_->OfferTokens(on);

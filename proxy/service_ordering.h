@@ -2,7 +2,9 @@
 #pragma once
 
 #include <boost/json/object.hpp>
+#include <functional>
 #include <memory>
+#include <utility>
 
 #include "proxy/forwarder.h"
 #include "proxy/options.h"
@@ -14,8 +16,13 @@ namespace pgparity::proxy {
 class ServiceOrdering {
  public:
   // All outlive it. `shadowing`: something is captured; else no mode has an effect.
-  ServiceOrdering(const ServeOptions& options, const DatabaseUrl& primary, bool shadowing)
-      : options_(options), primary_(primary), shadowing_(shadowing) {}
+  // `primary_changed`: told when another server answers in the primary's place.
+  ServiceOrdering(const ServeOptions& options, const DatabaseUrl& primary, bool shadowing,
+                  std::function<void()> primary_changed)
+      : options_(options),
+        primary_(primary),
+        shadowing_(shadowing),
+        primary_changed_(std::move(primary_changed)) {}
 
   // Asks the primary for a first token where that is needed, and fills the options in.
   void Prepare(ForwarderOptions* forward);
@@ -34,6 +41,7 @@ class ServiceOrdering {
   const ServeOptions& options_;
   const DatabaseUrl& primary_;
   const bool shadowing_;
+  const std::function<void()> primary_changed_;
   Forwarder* forwarder_ = nullptr;
   std::unique_ptr<TokenWatch> watch_;
 };

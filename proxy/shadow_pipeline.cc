@@ -134,6 +134,14 @@ absl::Status ShadowPipeline::Drain(absl::Duration timeout) {
   return databases_->Drain(journal_->flushed(), absl::Now() + timeout);
 }
 
+void ShadowPipeline::PrimaryChanged() {
+  assembler_->PrimaryChanged();
+  Gap("primary-changed",
+      "the primary is another server, or on another timeline, than before: commits that it lost "
+      "are "
+      "on the shadow");
+}
+
 void ShadowPipeline::SetPaused(bool paused) {
   if (paused_.exchange(paused) == paused) return;
   Gap("paused", paused ? "shadowing was paused by hand" : "shadowing went on after a pause");

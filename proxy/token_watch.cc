@@ -20,13 +20,23 @@ constexpr absl::Duration kRetryRefused = absl::Seconds(30);
 
 }  // namespace
 
-absl::Status AskForToken(const std::string& conninfo, absl::Duration connect_timeout) {
+absl::Status AskForToken(const std::string& conninfo, absl::Duration connect_timeout,
+                         std::string* identity) {
   auto lane =
       shadow::postgres::Lane::Connect(conninfo + " application_name=pgparity", connect_timeout);
   if (!lane.ok()) return absl::UnavailableError(lane.status().message());
   auto answer = (*lane)->Run(TokenSql());
   if (!answer.ok()) return absl::UnavailableError(answer.status().message());
-  if (answer->kind != compare::Observation::Kind::error) return absl::OkStatus();
+  if (answer->kind != compare::Observation::Kind::error) {
+    for (const char* sql :
+         {"SELECT system_identifier FROM pg_catalog.pg_control_system()",
+          "SELECT pg_catalog.left(pg_catalog.pg_walfile_name(pg_catalog.pg_current_wal_lsn()), "
+          "8)"}) {
+      const auto part = (*lane)->Query(sql);
+      if (part.ok()) *identity += StrCat(identity->empty() ? "" : "/", part->front().front());
+    }
+    return absl::OkStatus();
+  }
   return absl::FailedPreconditionError(
       protocol::ToAbsl(compare::DecodeErrorFields(answer->error).message));
 }
@@ -56,8 +66,10 @@ std::string TokenWatch::refusal() const {
 }
 
 void TokenWatch::Ask() {
-  const absl::Status status = hooks_.ask();
+  std::string identity;
+  const absl::Status status = hooks_.ask(&identity);
   Answer before, now;
+  bool changed = false;
   {
     MutexLock lock(&mutex_);
     before = answer_;
@@ -66,7 +78,10 @@ void TokenWatch::Ask() {
     if (answer_ != Answer::refused) refusal_.clear();
     if (answer_ == Answer::refused) refusal_ = std::string(protocol::MessageOf(status));
     now = answer_;
+    changed = !identity.empty() && !identity_.empty() && identity != identity_;
+    if (!identity.empty()) identity_ = identity;
   }
+  if (changed) hooks_.changed();
   if (now == before) return;
   hooks_.offer(now == Answer::answered);
   if (now == Answer::answered) {

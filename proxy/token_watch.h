@@ -26,7 +26,9 @@ class TokenWatch {
   };
   struct Hooks {
     // One try: OK, Unavailable when the primary could not be reached, else its refusal.
-    std::function<absl::Status()> ask;
+    // `identity`: which primary answered; left empty where it does not say.
+    std::function<absl::Status(std::string* identity)> ask;
+    std::function<void()> changed;  // another primary, or another timeline, than the time before
     std::function<bool()> primary_reachable;
     std::function<void(bool)> offer;  // exact is offered, or is not
     std::function<void(std::string_view)> log_info, log_warning;
@@ -55,11 +57,14 @@ class TokenWatch {
   bool stop_ ABSL_GUARDED_BY(mutex_) = false;
   Answer answer_ ABSL_GUARDED_BY(mutex_) = Answer::unknown;
   std::string refusal_ ABSL_GUARDED_BY(mutex_);
+  std::string identity_ ABSL_GUARDED_BY(mutex_);
   bool was_reachable_ ABSL_GUARDED_BY(mutex_) = true;
   std::thread thread_;
 };
 
-// Asks over a connection that is made for it and closed again.
-absl::Status AskForToken(const std::string& conninfo, absl::Duration connect_timeout);
+// Asks over a connection that is made for it and closed again. `identity`: system identifier (where
+// the role may see it) and timeline.
+absl::Status AskForToken(const std::string& conninfo, absl::Duration connect_timeout,
+                         std::string* identity);
 
 }  // namespace pgparity::proxy

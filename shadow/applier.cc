@@ -169,6 +169,7 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
     return sequencer_->Start(std::max(reader_->begin(), options_.first), std::nullopt,
                              options_.events_reported_to);
   }
+  judge_.TakeOver(options_.unsettled_tables, options_.unsettled_rows);
   if (progress.low < reader_->begin()) {
     log_->Gap("journal-trimmed",
               "units that the shadow does not hold were deleted from the journal",
@@ -353,6 +354,13 @@ void Applier::Housekeeping(bool idle) {
     hooks_.settled(*settled_to);
   } else if (settled_to.has_value()) {
     log_->SetAppliedPosition(*settled_to);
+  }
+  if (std::string unsettled = judge_.suspects()->UnprovedTables(); unsettled != unsettled_) {
+    const std::string& database = options_.judge.database;
+    log_->SetFact(
+        database.empty() ? std::string(kUnsettledFact) : StrCat(kUnsettledFact, " of ", database),
+        unsettled);
+    unsettled_ = std::move(unsettled);
   }
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));

@@ -71,6 +71,13 @@ void Judge::Planned(const Plan& plan) {
   Unproved(overlaps_.Note(PlaceOf(plan), plan.writes));
 }
 
+// From here on they count as tables.
+void Judge::TakeOver(const std::vector<std::string>& tables, uint64_t rows) {
+  if (tables.empty()) return;
+  log_->Add(Counter::rows_settled, rows);
+  for (const std::string& table : tables) Unproved({{table, std::nullopt}});
+}
+
 void Judge::Unproved(const std::vector<RowAccess>& rows) {
   if (const size_t added = suspects_.AddUnproved(rows); added > 0)
     log_->Add(Counter::rows_unproved, added);

@@ -21,6 +21,9 @@ uint64_t Mix(uint64_t x) {
   return x ^ x >> 31;
 }
 
+// Epochs rise with time over the life of a data directory.
+uint32_t EpochAt(Stamp stamp) { return static_cast<uint32_t>(stamp / 1'000'000'000); }
+
 }  // namespace
 
 UnitWriter::UnitWriter(JournalWriter* journal, const AssemblerOptions& options, Stamp wall_offset,
@@ -33,7 +36,10 @@ UnitWriter::UnitWriter(JournalWriter* journal, const AssemblerOptions& options, 
       ordinal_(journal->last_ordinal()),
       last_journalled_(ordinal_) {
   // Nothing that an earlier process journalled is waited for, and nothing new may come before it.
-  if (journal->last_stamp() != 0) watermark_.time = settled_ = journal->last_stamp() + 1;
+  if (journal->last_stamp() == 0) return;
+  watermark_.time = settled_ = journal->last_stamp() + 1;
+  // The primary may have changed while nobody looked.
+  watermark_.epoch = EpochAt(watermark_.time);
 }
 
 void UnitWriter::Erase(std::multiset<Stamp>* stamps, Stamp stamp) {
@@ -166,6 +172,7 @@ void UnitWriter::Journal(UnitHeader header, OpenUnit* unit) {
   }
   if (unit->read_only && header.end != UnitEnd::in_doubt && !Sampled(header.ordinal))
     return SkipRead(unit);
+  header.epoch = watermark_.epoch;
   header.lsn = header.token ? header.token->lsn : lsns_.At(header.key);
   if (KeyOf(header) < watermark_) {
     header.epoch = watermark_.epoch;
@@ -212,6 +219,13 @@ void UnitWriter::Gap(std::string_view reason, std::string_view detail) {
   }
   ++counters_->journal_errors;
   on_gap_(reason, detail);
+}
+
+void UnitWriter::BeginEpoch() {
+  JournalWaiting(std::numeric_limits<Stamp>::max());
+  lsns_ = LsnOrder();
+  watermark_.epoch = std::max(watermark_.epoch + 1, EpochAt(newest_seen_));
+  watermark_.lsn = 0;
 }
 
 void UnitWriter::AdvanceTo(Stamp bound) {

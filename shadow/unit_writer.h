@@ -68,6 +68,8 @@ class UnitWriter {
   void TokenSent(Stamp since) { lsns_.Asked(since); }
   void TokenOver(Stamp since) { lsns_.Over(since); }
   void TokenSeen(uint64_t lsn, Stamp stamp) { lsns_.Seen(lsn, stamp); }
+  // LSNs from here on are another primary's.
+  void BeginEpoch();
   void AdvanceTo(Stamp bound);
   // Writes what is owed, at the end.
   void Close();

@@ -16,11 +16,17 @@ using testing::IsEmpty;
 
 class TokenWatchTest : public testing::Test {
  protected:
-  TokenWatch watch_{{[this] { return next_; }, [] { return true; },
+  TokenWatch watch_{{[this](std::string* identity) {
+                       *identity = identity_;
+                       return next_;
+                     },
+                     [this] { ++changes_; }, [] { return true; },
                      [this](bool on) { offers_.push_back(on); },
                      [this](std::string_view line) { lines_.emplace_back(line); },
                      [this](std::string_view line) { lines_.emplace_back(line); }}};
   absl::Status next_;
+  std::string identity_;
+  int changes_ = 0;
   std::vector<bool> offers_;
   std::vector<std::string> lines_;
 };
@@ -53,6 +59,18 @@ TEST_F(TokenWatchTest, SaysWhatItFallsBackToAndAnswersAgainAfterAPromotion) {
   watch_.Ask();
   EXPECT_EQ(watch_.refusal(), "");
   EXPECT_THAT(offers_, ElementsAre(false, true));
+}
+
+TEST_F(TokenWatchTest, AnotherPrimaryOrTimelineIsAChange) {
+  identity_ = "7/00000001";
+  watch_.Ask();
+  watch_.Ask();
+  identity_ = "";  // it did not say
+  watch_.Ask();
+  EXPECT_EQ(changes_, 0);
+  identity_ = "7/00000002";
+  watch_.Ask();
+  EXPECT_EQ(changes_, 1);
 }
 
 TEST_F(TokenWatchTest, AsksAgainAtAReconnectAndWhileItDoesNotKnow) {
