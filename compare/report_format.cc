@@ -37,11 +37,16 @@ constexpr Advice kGapAdvice[] = {
     {"database-without-shadow",
      "sessions of that database were not shadowed: make it on the shadow as a copy, or raise "
      "--shadow-databases, and soak anew; or name one database in --shadow"},
+    {"primary-changed",
+     "the primary was replaced (a failover, a restore): compare the tables, make the shadow equal, "
+     "and "
+     "soak anew"},
     {"opaque-code",
      "code that makes its own SQL is not run on the shadow as a superuser, as a member of other "
      "roles or under a role of SET ROLE: give the shadow's URL an ordinary role (README, Roles)"},
     {"code-escaped",
-     "code did on the shadow what no statement of a client may, and was rolled back: run it on both "
+     "code did on the shadow what no statement of a client may, and was rolled back: run it on "
+     "both "
      "sides by hand"},
     {"role-over-connections",
      "a transaction changed to a role with connections of its own: map both roles alike"},

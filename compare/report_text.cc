@@ -232,7 +232,8 @@ std::string RenderText(const Report& report, const Judgement& judgement) {
   AppendCoverage(report, &out);
   AppendLatency(report, &out);
   if (!report.facts.empty()) Heading("FACTS", &out);
-  for (const auto& [name, value] : report.facts) Field(StrCat("  ", name, ": "), value, &out);
+  for (const auto& [name, value] : report.facts)
+    if (!value.empty()) Field(StrCat("  ", name, ": "), value, &out);
   return out;
 }
 

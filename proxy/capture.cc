@@ -8,6 +8,7 @@
 
 #include "protocol/check.h"
 #include "proxy/relay_login.h"
+#include "proxy/token.h"
 
 namespace pgparity::proxy {
 namespace {
@@ -101,6 +102,12 @@ void CaptureThread::Deliver(const Record& record) {
       sink_->ElidedRows(record.session, digest, record.stamp);
       return;
     }
+    case RecordKind::token_sent:
+      sink_->TokenSent(record.session, record.stamp);
+      return;
+    case RecordKind::token_seen:
+      sink_->TokenSeen(record.session, DecodeToken(record.payload), record.stamp);
+      return;
     case RecordKind::lost:
       sink_->Lost(record.session, record.payload, record.stamp);
       return;

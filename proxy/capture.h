@@ -25,6 +25,8 @@ class CaptureSink {
   virtual void ClientBytes(uint64_t session, std::string_view bytes, Stamp stamp) = 0;
   virtual void ServerBytes(uint64_t session, std::string_view bytes, Stamp stamp) = 0;
   virtual void ElidedRows(uint64_t session, const protocol::RowDigest& digest, Stamp stamp) = 0;
+  virtual void TokenSent(uint64_t session, Stamp stamp) = 0;
+  virtual void TokenSeen(uint64_t session, const shadow::LsnToken& token, Stamp stamp) = 0;
   virtual void Lost(uint64_t session, std::string_view reason, Stamp stamp) = 0;
   virtual void Resynchronised(uint64_t session, Stamp stamp) = 0;
   virtual void SessionClosed(uint64_t session, Stamp stamp) = 0;

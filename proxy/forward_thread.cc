@@ -34,7 +34,7 @@ bool OpenConnections::WaitForNone(std::chrono::milliseconds timeout)
 absl::StatusOr<std::unique_ptr<ForwardThread>> ForwardThread::Create(
     int number, const StampClock* clock, ForwardShared* shared, Primary* primary,
     OpenConnections* connections, std::unique_ptr<Ring> ring, const CaptureSwitch* capture,
-    CaptureWaker* waker) {
+    CaptureWaker* waker, std::unique_ptr<EditContext> edit) {
   std::unique_ptr<ForwardThread> thread(new ForwardThread(number, connections));
   ForwardThread* self = thread.get();
   absl::StatusOr<std::unique_ptr<EventLoop>> loop = EventLoop::Create(clock, self);
@@ -44,7 +44,9 @@ absl::StatusOr<std::unique_ptr<ForwardThread>> ForwardThread::Create(
     self->ring_ = std::move(ring);
     self->tap_ = std::make_unique<Tap>(self->ring_.get(), capture, waker);
   }
+  self->edit_ = std::move(edit);
   SessionContext& context = self->context_;
+  context.edit = self->edit_.get();
   context.loop = self->loop_.get();
   context.tap = self->tap_.get();
   context.clock = clock;
@@ -63,6 +65,18 @@ absl::StatusOr<std::unique_ptr<ForwardThread>> ForwardThread::Create(
 }
 
 ForwardThread::~ForwardThread() { Stop(); }
+
+void ForwardThread::HoldRows(RowHolds* rows, HoldAnalyser* analyser, Stamp wait) {
+  const RowHolds::Grant grant = [this](uint64_t session) {
+    context_.post(session, [](Session* given) { given->RowGranted(); });
+  };
+  hold_ = std::make_unique<HoldContext>(rows, analyser, grant, wait);
+  edit_->hold = hold_.get();
+}
+
+void ForwardThread::LearnShape(uint64_t fingerprint, const HoldShape& shape) {
+  loop_->Post([this, fingerprint, shape] { hold_->Put(fingerprint, shape); });
+}
 
 void ForwardThread::Start() {
   thread_ = std::thread([this] { loop_->Run(); });

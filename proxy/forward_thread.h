@@ -30,11 +30,12 @@ class OpenConnections {
 
 class ForwardThread final : private EventLoop::Observer {
  public:
-  // `ring` and `waker` are null where nothing is recorded. All given outlive the thread.
+  // `ring` and `waker` are null where nothing is recorded, `edit` where every byte goes on as it
+  // came. All given outlive the thread.
   static absl::StatusOr<std::unique_ptr<ForwardThread>> Create(
       int number, const StampClock* clock, ForwardShared* shared, Primary* primary,
       OpenConnections* connections, std::unique_ptr<Ring> ring, const CaptureSwitch* capture,
-      CaptureWaker* waker);
+      CaptureWaker* waker, std::unique_ptr<EditContext> edit);
   ~ForwardThread() override;
 
   void Start();
@@ -44,8 +45,19 @@ class ForwardThread final : private EventLoop::Observer {
   EventLoop* loop() { return loop_.get(); }
   Tap* tap() { return tap_.get(); }
   const ForwardCounters& counters() const { return context_.counters; }
+  const TokenCounters* token_counters() const {
+    return edit_ != nullptr ? &edit_->counters : nullptr;
+  }
+
+  // Ordering `hold`, before Start(). What is given outlives the thread; `wait`: nanoseconds.
+  void HoldRows(RowHolds* rows, HoldAnalyser* analyser, Stamp wait);
+  const HoldCounters* hold_counters() const {
+    return hold_ != nullptr ? &hold_->counters : nullptr;
+  }
 
   // --- any thread ---
+  // What the analyser found.
+  void LearnShape(uint64_t fingerprint, const HoldShape& shape);
   // Takes a client's connection over.
   void Take(uint64_t id, Transport client);
   // Ends sessions as they become idle, and those left at `deadline`.
@@ -65,6 +77,8 @@ class ForwardThread final : private EventLoop::Observer {
   OpenConnections* const connections_;
   std::unique_ptr<Ring> ring_;
   std::unique_ptr<Tap> tap_;
+  std::unique_ptr<EditContext> edit_;
+  std::unique_ptr<HoldContext> hold_;
   std::unique_ptr<EventLoop> loop_;
   SessionContext context_;
   absl::flat_hash_map<uint64_t, std::unique_ptr<Session>> sessions_;

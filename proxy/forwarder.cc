@@ -62,9 +62,12 @@ struct Forwarder::Impl {
     shared.proxy_protocol = options.proxy_protocol;
     shared.primary_tls = options.primary_tls;
     shared.authenticator = options.authenticator;
+    offer.Set(options.tokens && options.tokens_offered);
   }
 
   absl::Status MakeThreads(bool capturing);
+  std::unique_ptr<EditContext> MakeEdit();
+  void StartHolding();
   absl::Status Listen();
   void Accept(Transport client);
 
@@ -77,6 +80,10 @@ struct Forwarder::Impl {
   CaptureSwitch capture_switch;
   Mutex switch_mutex;
   uint64_t leftover = 0;
+  std::atomic<bool> refused{false};  // a session's token
+  TokenOffer offer;
+  RowHolds rows;
+  std::unique_ptr<HoldAnalyser> analyser;
   std::vector<std::unique_ptr<ForwardThread>> threads;
   std::unique_ptr<CaptureThread> capture;
   std::vector<std::unique_ptr<Listener>> listeners;
@@ -86,6 +93,31 @@ struct Forwarder::Impl {
   size_t next_thread = 0;
   std::atomic<bool> stopped{false};
 };
+
+std::unique_ptr<EditContext> Forwarder::Impl::MakeEdit() {
+  auto edit = std::make_unique<EditContext>();
+  edit->max_text = options.ordering_text;
+  edit->max_frame = options.max_frame;
+  edit->offer = &offer;
+  edit->on_refusal = [this](std::string_view error) {
+    if (!refused.exchange(true) && options.on_token_refusal) options.on_token_refusal(error);
+  };
+  return edit;
+}
+
+void Forwarder::Impl::StartHolding() {
+  HoldAnalyser::Hooks hooks;
+  hooks.load_catalog = options.load_catalog;
+  hooks.log_warning = options.log_warning;
+  hooks.publish = [this](uint64_t fingerprint, const HoldShape& shape) {
+    for (const auto& thread : threads) thread->LearnShape(fingerprint, shape);
+  };
+  analyser = std::make_unique<HoldAnalyser>(std::move(hooks));
+  for (const auto& thread : threads) {
+    thread->HoldRows(&rows, analyser.get(), Nanoseconds(options.hold_wait));
+  }
+  analyser->Start();
+}
 
 absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
   for (int i = 0; i < std::max(options.threads, 1); ++i) {
@@ -98,10 +130,12 @@ absl::Status Forwarder::Impl::MakeThreads(bool capturing) {
       leftover += ring->leftover();
     }
     absl::StatusOr<std::unique_ptr<ForwardThread>> thread = ForwardThread::Create(
-        i, &clock, &shared, &primary, &connections, std::move(ring), &capture_switch, &waker);
+        i, &clock, &shared, &primary, &connections, std::move(ring), &capture_switch, &waker,
+        capturing && (options.tokens || options.hold) ? MakeEdit() : nullptr);
     if (!thread.ok()) return thread.status();
     threads.push_back(*std::move(thread));
   }
+  if (capturing && options.hold) StartHolding();
   return absl::OkStatus();
 }
 
@@ -178,6 +212,7 @@ void Forwarder::Drain() {
 void Forwarder::Stop() {
   if (impl_->stopped.exchange(true)) return;
   impl_->primary.Stop();
+  if (impl_->analyser != nullptr) impl_->analyser->Stop();
   for (const auto& thread : impl_->threads) thread->Stop();
   impl_->listeners.clear();
   if (impl_->capture != nullptr) impl_->capture->Stop();
@@ -200,6 +235,22 @@ ForwarderCounters Forwarder::counters() const {
     sum.bad_frames += one.bad_frames.value();
     sum.client_bytes += one.client_bytes.value();
     sum.server_bytes += one.server_bytes.value();
+    if (const TokenCounters* tokens = thread->token_counters(); tokens != nullptr) {
+      sum.tokens_sent += tokens->sent.value();
+      sum.tokens_seen += tokens->seen.value();
+      sum.tokens_refused_sessions += tokens->refused_sessions.value();
+      sum.queries_sent_again += tokens->sent_again.value();
+      for (size_t i = 0; i < kTokenLeftOuts; ++i) {
+        sum.tokens_left_out[i] += tokens->left_out[i].value();
+      }
+    }
+    if (const HoldCounters* held = thread->hold_counters(); held != nullptr) {
+      sum.held_at_once += held->at_once.value();
+      sum.held_waited += held->waited.value();
+      sum.held_timed_out += held->timed_out.value();
+      sum.held_unknown += held->unknown.value();
+      sum.held_wait_ns += held->wait_ns.value();
+    }
     if (thread->tap() == nullptr) continue;
     const Tap::Counters& tap = thread->tap()->counters();
     sum.captured_records += tap.records.value();
@@ -224,6 +275,8 @@ void Forwarder::SetCapture(bool on, std::string_view reason) {
     impl_->capture_switch.TurnOff(reason);
   }
 }
+
+void Forwarder::OfferTokens(bool on) { impl_->offer.Set(on); }
 
 void Forwarder::SetClientTls(std::shared_ptr<const TlsServer> server) {
   impl_->shared.client_tls.Set(std::move(server));

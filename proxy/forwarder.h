@@ -1,8 +1,10 @@
 // The forwarder: listeners, forwarding threads, and the capture thread behind their taps.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +15,8 @@
 #include "proxy/capture.h"
 #include "proxy/tls_client.h"
 #include "proxy/tls_server.h"
+#include "proxy/token_counters.h"
+#include "shadow/catalog.h"
 
 namespace pgparity::proxy {
 
@@ -40,6 +44,16 @@ struct ForwarderOptions {
   size_t ring_bytes = 64 << 20;        // of each
   size_t capture_row_bytes = 1 << 20;  // rows recorded of one statement
   Stamp stamp_base = 1;                // no stamp of this process is lower
+  bool tokens = false;                 // ordering `exact`; without a sink it has no effect
+  bool tokens_offered = true;          // see OfferTokens
+  size_t ordering_text = 16 << 10;     // of a simple Query that is edited, bytes
+  bool hold = false;                   // ordering `hold`; the same
+  std::chrono::milliseconds hold_wait{50};
+  // The primary's catalog, for `hold`; on a thread of its own.
+  std::function<absl::StatusOr<std::shared_ptr<const shadow::Catalog>>()> load_catalog;
+  std::function<void(std::string_view line)> log_warning;
+  // The first refusal of a token by the primary, and its reason; on a forwarding thread, soon.
+  std::function<void(std::string_view error)> on_token_refusal;
   // Null: logins pass through. Outlives the forwarder, and is stopped before it.
   const Authenticator* authenticator = nullptr;
 };
@@ -50,6 +64,10 @@ struct ForwarderCounters {
   uint64_t refused_sessions = 0;
   uint64_t connect_failures = 0, cancels = 0, cancels_dropped = 0, bad_frames = 0;
   uint64_t client_bytes = 0, server_bytes = 0;
+  uint64_t tokens_sent = 0, tokens_seen = 0, tokens_refused_sessions = 0, queries_sent_again = 0;
+  std::array<uint64_t, kTokenLeftOuts> tokens_left_out{};  // by TokenLeftOut
+  uint64_t held_at_once = 0, held_waited = 0, held_timed_out = 0, held_unknown = 0;
+  uint64_t held_wait_ns = 0;
   uint64_t captured_records = 0, captured_bytes = 0, capture_lost = 0, unrecorded_sessions = 0;
 };
 
@@ -83,6 +101,10 @@ class Forwarder {
   // The kill switch: takes effect with each session's next bytes. Off, a session with traffic is
   // lost with that reason; on again, it is taken up when it is next idle.
   void SetCapture(bool on, std::string_view reason);
+
+  // Ordering `exact` is offered to the sessions, or is not, from when they are next idle on.
+  // Offered anew, it is tried anew by sessions to which it was refused.
+  void OfferTokens(bool on);
 
   // Connections accepted from now on are taken with it; see ForwarderOptions::client_tls.
   void SetClientTls(std::shared_ptr<const TlsServer> server);

@@ -21,7 +21,10 @@ constexpr uint64_t kBounds[] = {10,   25,   50,    100,   250,    500,    1000,
 class Page {
  public:
   void Counter(const char* name, const char* help, uint64_t value) {
-    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(value));
+    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(static_cast<double>(value)));
+  }
+  void Seconds(const char* name, const char* help, double value) {
+    Family(name, help, MetricType::Counter).metric.push_back(CounterOf(static_cast<double>(value)));
   }
   void Gauge(const char* name, const char* help, double value) {
     Family(name, help, MetricType::Gauge).metric.push_back(GaugeOf(value));
@@ -30,7 +33,7 @@ class Page {
                 const std::map<std::string, uint64_t>& values) {
     MetricFamily& family = Family(name, help, MetricType::Counter);
     for (const auto& [key, value] : values) {
-      family.metric.push_back(CounterOf(value));
+      family.metric.push_back(CounterOf(static_cast<double>(value)));
       family.metric.back().label.push_back({label, key});
     }
   }
@@ -59,9 +62,9 @@ class Page {
     families_.push_back({name, help, type, {}});
     return families_.back();
   }
-  static ClientMetric CounterOf(uint64_t value) {
+  static ClientMetric CounterOf(double value) {
     ClientMetric metric;
-    metric.counter.value = static_cast<double>(value);
+    metric.counter.value = value;
     return metric;
   }
   static ClientMetric GaugeOf(double value) {
@@ -97,6 +100,34 @@ void AddForwarding(const MetricsSnapshot& now, Page* page) {
   page->Latency("pgparity_forward_added_seconds",
                 "From the end of a receive to the end of its send, of one message in 64.",
                 now.added_latency);
+}
+
+void AddTokens(const ForwarderCounters& f, Page* page) {
+  page->Counter("pgparity_tokens_sent_total",
+                "LSN tokens put into clients' exchanges (--ordering exact).", f.tokens_sent);
+  page->Counter("pgparity_tokens_seen_total", "Of those, answered.", f.tokens_seen);
+  page->Counter("pgparity_token_refused_sessions_total",
+                "Sessions to which the primary refused a token.", f.tokens_refused_sessions);
+  std::map<std::string, uint64_t> left_out;
+  for (size_t i = 0; i < kTokenLeftOuts; ++i) {
+    left_out[std::string(NameOf(static_cast<TokenLeftOut>(i)))] = f.tokens_left_out[i];
+  }
+  page->Counters("pgparity_tokens_left_out_total",
+                 "Writes and commits that went without a token, by the reason.", "reason",
+                 left_out);
+}
+
+void AddHolding(const ForwarderCounters& f, Page* page) {
+  page->Counters("pgparity_held_writes_total",
+                 "Autocommit writes of one row under --ordering hold: sent at once, after a wait "
+                 "for another's, after --hold-wait all the same; or not known in time.",
+                 "outcome",
+                 {{"at-once", f.held_at_once},
+                  {"waited", f.held_waited},
+                  {"timed-out", f.held_timed_out},
+                  {"unknown", f.held_unknown}});
+  page->Seconds("pgparity_held_wait_seconds_total", "Time that they waited, all in all.",
+                static_cast<double>(f.held_wait_ns) / 1e9);
 }
 
 void AddShadowing(const MetricsSnapshot& now, Page* page) {
@@ -140,6 +171,8 @@ std::string RenderMetrics(const MetricsSnapshot& snapshot) {
   page.Labelled("pgparity_build_info", "1, labelled with the version.", "version",
                 {{snapshot.version, 1}});
   AddForwarding(snapshot, &page);
+  if (snapshot.exact) AddTokens(snapshot.forward, &page);
+  if (snapshot.hold) AddHolding(snapshot.forward, &page);
   if (snapshot.shadowing) AddShadowing(snapshot, &page);
   return page.Text();
 }

@@ -18,6 +18,7 @@ struct MetricsSnapshot {
   std::string version;
   bool primary_up = false;
   ForwarderCounters forward;
+  bool exact = false, hold = false;         // --ordering
   compare::LatencyHistogram added_latency;  // microseconds, of one message in 64
 
   // Without a shadow the rest is left out.

@@ -256,6 +256,7 @@ absl::Status Validate(const ServeOptions& options) {
       {"--window", options.window, 1, 10'000, false},
       {"--settle-reads", options.settle_reads, 0, 10'000'000, false},
       {"--settle-table-rows", options.settle_table_rows, 0, 1'000'000'000'000, false},
+      {"--ordering-text", options.ordering_text, 64, 1 << 20, true},
       {"--ring-size", options.ring_size, 1 << 20, 64ull << 30, true},
       {"--capture-rows", options.capture_rows, 0, 1ull << 30, true},
       {"--capture-frame", options.capture_frame, 64 << 10, 1ull << 30, true},
@@ -281,9 +282,7 @@ absl::Status Validate(const ServeOptions& options) {
   if (options.connect_timeout <= absl::ZeroDuration()) {
     return Bad("--connect-timeout must be longer than 0");
   }
-  if (options.ordering != OrderingMode::passive) {
-    return Bad("--ordering hold and exact come later: use passive");
-  }
+  if (options.hold_wait <= absl::ZeroDuration()) return Bad("--hold-wait must be longer than 0");
   if (options.journal_keep < options.journal_segment) {
     return Bad("--journal-keep must be at least --journal-segment");
   }

@@ -30,7 +30,7 @@ enum class AuthMode : uint8_t {
   scram,      // the proxy, against verifiers from a file or a query, with which it logs in
 };
 
-// passive is the only one there is as yet.
+// DESIGN, "Ordering".
 enum class OrderingMode : uint8_t { passive, hold, exact };
 
 // URLs and addresses are as given, and have been checked: they parse.
@@ -67,6 +67,8 @@ struct ServeOptions {
 
   // Shadowing
   OrderingMode ordering = OrderingMode::passive;
+  uint64_t ordering_text = 16 << 10;  // of a simple Query that hold and exact look at, bytes
+  absl::Duration hold_wait = absl::Milliseconds(50);
   double read_sample = 1;  // share of the units that only read, run on the shadow: 0 to 1
   shadow::DdlMode ddl = shadow::DdlMode::replay;
   int shadow_connections = 2;

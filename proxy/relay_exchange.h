@@ -41,11 +41,11 @@ class ExchangeState {
 
   char status() const { return status_; }
   uint64_t outstanding() const { return requests_.count(); }
-  // Status idle and nothing that the server still has to answer or to wait for. Frames that are
-  // not whole yet are the caller's to know.
-  bool Idle() const {
-    return status_ == 'I' && requests_.count() == 0 && !open_ && copy_ == CopyIn::none;
-  }
+  // Nothing that the server still has to answer or to wait for. Frames that are not whole yet are
+  // the caller's to know.
+  bool Settled() const { return requests_.count() == 0 && !open_ && copy_ == CopyIn::none; }
+  // The same, and outside of a transaction block.
+  bool Idle() const { return status_ == 'I' && Settled(); }
 
  private:
   enum class CopyIn : uint8_t {

@@ -31,6 +31,8 @@ enum class RecordKind : uint8_t {
   lost,         // payload: the reason
   resynchronised,
   closed,
+  token_sent,
+  token_seen,  // payload: EncodeToken
 };
 
 struct Record {

@@ -23,6 +23,7 @@
 #include "proxy/metrics.h"
 #include "proxy/role_map.h"
 #include "proxy/service_manager.h"
+#include "proxy/service_ordering.h"
 #include "proxy/shadow_pipeline.h"
 #include "proxy/url.h"
 
@@ -108,6 +109,7 @@ class Service {
   std::unique_ptr<ShadowPipeline> pipeline_;
   std::unique_ptr<Authenticator> authenticator_;
   std::unique_ptr<Forwarder> forwarder_;
+  std::unique_ptr<ServiceOrdering> ordering_;
   std::unique_ptr<AdminServer> admin_;
 };
 
@@ -274,8 +276,12 @@ absl::Status Service::Start() {
   if (absl::Status status = LoadTls(); !status.ok()) return status;
   if (absl::Status status = StartPipeline(); !status.ok()) return status;
   if (absl::Status status = MakeAuthenticator(); !status.ok()) return status;
+  ordering_ = std::make_unique<ServiceOrdering>(options_, primary_, pipeline_ != nullptr,
+                                                [this] { pipeline_->PrimaryChanged(); });
+  ForwarderOptions forward = ForwardOptions();
+  ordering_->Prepare(&forward);
   auto forwarder =
-      Forwarder::Start(ForwardOptions(), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
+      Forwarder::Start(std::move(forward), pipeline_ != nullptr ? pipeline_->sink() : nullptr);
   if (!forwarder.ok()) return forwarder.status();
   forwarder_ = *std::move(forwarder);
   if (pipeline_ != nullptr) {
@@ -286,6 +292,7 @@ absl::Status Service::Start() {
     absl::Status status = pipeline_->Start([this] { return forwarder_->Now(); });
     if (!status.ok()) return status;
   }
+  ordering_->Start(forwarder_.get());
   if (!options_.admin.empty()) {
     auto admin = AdminServer::Start(options_.admin, options_.admin_token, Handlers());
     if (!admin.ok()) return admin.status();
@@ -345,6 +352,8 @@ std::string Service::MetricsText() const {
   now.version = PGPARITY_VERSION;
   now.primary_up = forwarder_->primary_reachable();
   now.forward = forwarder_->counters();
+  now.exact = ordering_->exact();
+  now.hold = ordering_->hold();
   now.added_latency = forwarder_->added_latency();
   if (pipeline_ == nullptr) return RenderMetrics(now);
   now.shadowing = true;
@@ -393,6 +402,7 @@ std::string Service::StatusJson() const {
   status["server_bytes"] = forward.server_bytes;
   status["capture_lost"] = forward.capture_lost;
   if (pipeline_ != nullptr) AddDatabases(&status);
+  ordering_->AddStatus(forward, &status);
   if (pipeline_ != nullptr) status["tracker_desynchronised"] = pipeline_->desynchronised();
   return boost::json::serialize(status);
 }
@@ -444,6 +454,7 @@ void Service::Run(Signals* signals) {
 void Service::Stop() {
   if (admin_ != nullptr) admin_->Stop();
   if (authenticator_ != nullptr) authenticator_->Stop();
+  if (ordering_ != nullptr) ordering_->Stop();
   if (forwarder_ != nullptr) forwarder_->Stop();
   if (pipeline_ != nullptr && forwarder_ != nullptr) {
     pipeline_->log()->AddProxyLatency(forwarder_->added_latency());

@@ -100,6 +100,9 @@ void Session::OnTimer() {
     case State::login:
       Fail(sqlstate::kQueryCanceled, "canceling authentication due to timeout of the proxy");
       return;
+    case State::relaying:
+      OnRowOver(false);
+      return;
     default:
       Close();
       return;
@@ -131,24 +134,60 @@ void Session::Pump(Side* from, Side* to) {
   for (int i = 0; i < kReadsPerTurn; ++i) {
     // Backpressure: what one side does not take, the other is not asked for.
     if (!from->readable || !to->pending.empty()) return;
+    if (from_client && edit_ != nullptr && ClientWaits()) return;
     const std::string_view piece = Receive(from);
     if (piece.empty()) return;
     const Stamp stamp = context_->clock->Now();
-    const Relay::Step step =
-        from_client ? relay_.FromClient(piece, stamp) : relay_.FromServer(piece, stamp);
-    Send(to, piece.substr(0, step.forward));
+    Relay::Step step;
+    if (edit_ == nullptr) [[likely]] {
+      step = from_client ? relay_.FromClient(piece, stamp) : relay_.FromServer(piece, stamp);
+      Send(to, piece.substr(0, step.forward));
+    } else {
+      step = {piece.size(), from_client ? Carry(edit_->FromClient(piece, stamp))
+                                        : Carry(edit_->FromServer(piece, stamp))};
+      if (!from_client && client_.readable && edit_->takes_client()) {
+        context_->loop->Again(&client_);  // it may have waited
+      }
+    }
     (from_client ? context_->counters.client_bytes : context_->counters.server_bytes)
         .Add(step.forward);
     if (timed()) context_->added_latency.Add((context_->clock->Now() - stamp) / 1000);
     if (step.next == Relay::Next::bad_frame) [[unlikely]] {
-      context_->counters.bad_frames.Add();
-      if (!relay_.ServerAtBoundary()) return Linger();
-      return Fail(sqlstate::kProtocolViolation, from_client
-                                                    ? "invalid message length from the client"
-                                                    : "invalid message length from the primary");
+      return OnBadFrame(from_client);
     }
   }
   context_->loop->Again(from);
+}
+
+void Session::OnBadFrame(bool from_client) {
+  context_->counters.bad_frames.Add();
+  if (!relay_.ServerAtBoundary()) return Linger();
+  Fail(sqlstate::kProtocolViolation, from_client ? "invalid message length from the client"
+                                                 : "invalid message length from the primary");
+}
+
+Relay::Next Session::Carry(const ExchangeEdit::Output& output) {
+  Send(&primary_, output.to_primary);
+  Send(&client_, output.to_client);
+  if (output.waits_for_row) {
+    context_->loop->Arm(&timer_, context_->loop->now() + context_->edit->hold->wait());
+  }
+  return output.next;
+}
+
+void Session::OnRowOver(bool granted) {
+  if (state_ != State::relaying || edit_ == nullptr || edit_->takes_client()) return;
+  const Stamp stamp = context_->clock->Now();
+  const Relay::Next next = Carry(granted ? edit_->RowGranted(stamp) : edit_->RowTimeout(stamp));
+  if (next == Relay::Next::bad_frame) return OnBadFrame(true);
+  if (!edit_->takes_client()) return;
+  context_->loop->Cancel(&timer_);
+  Drive();
+}
+
+// Its bytes are left where they are; but the end of a client that has gone is looked for.
+bool Session::ClientWaits() const {
+  return !edit_->takes_client() && !(client_.ending && !edit_->holds_client_bytes());
 }
 
 void Session::Send(Side* to, std::string_view bytes) {
@@ -216,6 +255,7 @@ void Session::PassEndOn() {
   if (!client_.ended || !primary_.pending.empty()) return;
   if (client_.broken || !primary_.transport.open()) return Close();
   if (primary_.write_shut || (opening_ != nullptr && !opening_->received.empty())) return;
+  if (edit_ != nullptr && edit_->holds_client_bytes()) return;
   EndWriting(&primary_);
 }
 
@@ -223,6 +263,7 @@ void Session::EndIfDraining() {
   if (!context_->shared->draining.load(std::memory_order_relaxed)) [[likely]]
     return;
   if (state_ != State::relaying || !relay_.Idle()) return;
+  if (edit_ != nullptr && !edit_->Idle()) return;
   if (!client_.pending.empty() || !primary_.pending.empty()) return;
   Shutdown();
 }
@@ -273,6 +314,7 @@ void Session::ClosePrimary() {
   }
   if (!cancel_key_.empty()) context_->shared->cancels.Remove(process_id_, cancel_key_);
   cancel_key_.clear();
+  edit_.reset();
   context_->loop->Forget(&primary_);
   primary_.transport.Close();
   primary_.pending.clear();

@@ -13,6 +13,7 @@
 #include "proxy/cancel_registry.h"
 #include "proxy/counter.h"
 #include "proxy/event_loop.h"
+#include "proxy/exchange_edit.h"
 #include "proxy/login.h"
 #include "proxy/primary.h"
 #include "proxy/relay.h"
@@ -55,7 +56,8 @@ struct ForwardShared {
 // What the sessions of one thread share. Outlives them.
 struct SessionContext {
   EventLoop* loop = nullptr;
-  Tap* tap = nullptr;  // null: nothing is recorded
+  Tap* tap = nullptr;           // null: nothing is recorded
+  EditContext* edit = nullptr;  // null: every byte goes on as it came
   const StampClock* clock = nullptr;
   Primary* primary = nullptr;
   ForwardShared* shared = nullptr;
@@ -84,6 +86,8 @@ class Session {
   void Shutdown();
   // Ends it now, without a word.
   void Abort() { Close(); }
+  // A row that it waited for is free (ordering `hold`).
+  void RowGranted() { OnRowOver(true); }
   uint64_t id() const { return tap_session_.id; }
 
  private:
@@ -120,6 +124,12 @@ class Session {
 
   // --- session.cc: carrying ---
   void Pump(Side* from, Side* to);
+  // Sends on what an edit made of a piece.
+  Relay::Next Carry(const ExchangeEdit::Output& output);
+  bool ClientWaits() const;
+  void OnBadFrame(bool from_client);
+  // Of the row that the edit waits for; or the wait has been too long.
+  void OnRowOver(bool granted);
   // Receives into the thread's buffer; empty when there is nothing, the end or an error (OnEnd has
   // been called for those).
   std::string_view Receive(Side* from);
@@ -187,6 +197,8 @@ class Session {
   // Carries a step out, but for logged_in. False when the login does not go on for now.
   bool CarryOut(Login::Step* step, std::string_view from);
   void FinishLogin(std::string_view login_end, size_t taken, Stamp stamp);
+  // What came from either side behind the login goes on.
+  Relay::Next BeginRelay(std::string_view from_server, std::string_view from_client, Stamp stamp);
 
   SessionContext* const context_;
   State state_ = State::startup;
@@ -195,6 +207,7 @@ class Session {
   Stamp login_deadline_ = 0;
   EventLoop::Timer timer_;
   Relay relay_;
+  std::unique_ptr<ExchangeEdit> edit_;  // while exchanges can be edited on their way
 
   // Until the session relays.
   struct Opening {

@@ -127,16 +127,30 @@ void Session::FinishLogin(std::string_view login_end, size_t taken, Stamp stamp)
   state_ = State::relaying;
 
   Send(&client_, login_end);
-  const Relay::Step server = relay_.FromServer(behind, stamp);
-  Send(&client_, behind.substr(0, server.forward));
-  const Relay::Step client = relay_.FromClient(opening->received, stamp);
-  Send(&primary_, std::string_view(opening->received).substr(0, client.forward));
-  if (server.next == Relay::Next::bad_frame || client.next == Relay::Next::bad_frame) {
+  if (context_->edit != nullptr && tap_session_.recordable) {
+    edit_ = std::make_unique<ExchangeEdit>(&relay_, context_->tap, &tap_session_, context_->edit);
+    edit_->SetParameters(facts.parameters());
+    edit_->SetDatabase(opening->startup.database());
+  }
+  if (BeginRelay(behind, opening->received, stamp) == Relay::Next::bad_frame) {
     context_->counters.bad_frames.Add();
     if (!relay_.ServerAtBoundary()) return Linger();
     return Fail(protocol::sqlstate::kProtocolViolation, "invalid message length");
   }
   Drive();
+}
+
+Relay::Next Session::BeginRelay(std::string_view from_server, std::string_view from_client,
+                                Stamp stamp) {
+  if (edit_ != nullptr) {
+    const Relay::Next server = Carry(edit_->FromServer(from_server, stamp));
+    return server == Relay::Next::go_on ? Carry(edit_->LoggedIn(from_client, stamp)) : server;
+  }
+  const Relay::Step server = relay_.FromServer(from_server, stamp);
+  Send(&client_, from_server.substr(0, server.forward));
+  const Relay::Step client = relay_.FromClient(from_client, stamp);
+  Send(&primary_, from_client.substr(0, client.forward));
+  return server.next == Relay::Next::go_on ? client.next : server.next;
 }
 
 }  // namespace pgparity::proxy

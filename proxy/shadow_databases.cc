@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "absl/strings/numbers.h"
+#include "absl/strings/str_split.h"
 #include "absl/time/clock.h"
 #include "protocol/text.h"
 
@@ -36,7 +37,10 @@ absl::Status ShadowDatabases::Restore(const compare::Report* report) {
   if (report == nullptr) return absl::OkStatus();
   settled_before_ = report->applied_position.value_or(0);
   events_reported_to_ = report->events_position.value_or(settled_before_);
+  if (const auto rows = report->rows.find("unproved"); rows != report->rows.end())
+    unsettled_rows_ = rows->second;
   for (const auto& [name, value] : report->facts) {
+    if (name.starts_with(shadow::kUnsettledFact)) unsettled_[name] = value;
     if (!name.starts_with(kPassedFact)) continue;
     uint64_t sessions = 0;
     if (absl::SimpleAtoi(value.substr(0, value.find(' ')), &sessions))
@@ -115,6 +119,12 @@ DatabaseShadowOptions ShadowDatabases::OptionsOf(const std::string& database,
   applier.settling = options_.settling;
   applier.settling.time_tolerance_us = applier.judge.time_tolerance_us;
   applier.events_reported_to = events_reported_to_;
+  const auto unsettled = unsettled_.find(several ? StrCat(shadow::kUnsettledFact, " of ", database)
+                                                 : std::string(shadow::kUnsettledFact));
+  if (unsettled != unsettled_.end() && !unsettled->second.empty()) {
+    applier.unsettled_tables = absl::StrSplit(unsettled->second, ", ");
+    if (applier.main) applier.unsettled_rows = unsettled_rows_;
+  }
   return options;
 }
 

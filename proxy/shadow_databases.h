@@ -104,6 +104,8 @@ class ShadowDatabases {
   // Of the process before: how far all databases had come, and the gaps of the journal that the
   // parity log has.
   shadow::Position settled_before_ = 0, events_reported_to_ = 0;
+  std::map<std::string, std::string> unsettled_;  // facts of earlier processes
+  uint64_t unsettled_rows_ = 0;
   std::string uncounted_;  // why databases seen later were not counted
 
   Mutex primary_turn_;  // of our connections to the primary besides the main database's

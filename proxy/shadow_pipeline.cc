@@ -35,6 +35,12 @@ class ShadowPipeline::Sink : public CaptureSink {
   void ElidedRows(uint64_t session, const protocol::RowDigest& digest, Stamp stamp) override {
     if (!passed_through_.contains(session)) assembler_->ElidedRows(session, digest, stamp);
   }
+  void TokenSent(uint64_t session, Stamp stamp) override {
+    if (!passed_through_.contains(session)) assembler_->TokenSent(session, stamp);
+  }
+  void TokenSeen(uint64_t session, const shadow::LsnToken& token, Stamp stamp) override {
+    if (!passed_through_.contains(session)) assembler_->TokenSeen(session, token, stamp);
+  }
   void Lost(uint64_t session, std::string_view reason, Stamp stamp) override {
     if (!passed_through_.contains(session)) assembler_->Lost(session, reason, stamp);
   }
@@ -126,6 +132,14 @@ void ShadowPipeline::Gap(std::string_view reason, std::string_view detail) {
 
 absl::Status ShadowPipeline::Drain(absl::Duration timeout) {
   return databases_->Drain(journal_->flushed(), absl::Now() + timeout);
+}
+
+void ShadowPipeline::PrimaryChanged() {
+  assembler_->PrimaryChanged();
+  Gap("primary-changed",
+      "the primary is another server, or on another timeline, than before: commits that it lost "
+      "are "
+      "on the shadow");
 }
 
 void ShadowPipeline::SetPaused(bool paused) {

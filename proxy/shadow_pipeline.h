@@ -43,6 +43,8 @@ class ShadowPipeline {
   void Stop();
 
   void SetPaused(bool paused);
+  // The primary is another server, or on another timeline: what it lost, the shadow may have.
+  void PrimaryChanged();
   bool paused() const { return paused_; }
   void Gap(std::string_view reason, std::string_view detail);
   const ShadowDatabases& databases() const { return *databases_; }

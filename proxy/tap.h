@@ -100,6 +100,13 @@ class Tap {
     Bytes(RecordKind::server_bytes, session, bytes, stamp);
   }
   void Elided(TapSession* session, const protocol::RowDigest& digest, Stamp stamp);
+  // An LSN token was put in here, or came here; `token` is as EncodeToken makes it.
+  void TokenSent(TapSession* session, Stamp stamp) {
+    Bytes(RecordKind::token_sent, session, {}, stamp);
+  }
+  void TokenSeen(TapSession* session, std::string_view token, Stamp stamp) {
+    Bytes(RecordKind::token_seen, session, token, stamp);
+  }
   // The session has become idle with the server's last byte: a lost one is taken up again where
   // capture is on and the ring has room. True when it was.
   bool Resume(TapSession* session, Stamp stamp);

@@ -17,7 +17,7 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
-// How long a drain waits for rows to be settled.
+// How long a drain waits for one more row to be settled.
 constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
 constexpr absl::Duration kIdle = absl::Milliseconds(20);
@@ -123,10 +123,15 @@ absl::Status Applier::WaitFor(Position end, absl::Duration timeout) {
     }
   }
   // Rows that are written all the time cannot be settled, and are no reason not to end.
-  const auto patience =
-      std::min(deadline, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kSettle));
-  while (!settling_idle_ && !stop_ &&
-         changed_.wait_until(mutex_.native(), patience) != std::cv_status::timeout) {
+  size_t least = SIZE_MAX;
+  auto patience = std::chrono::steady_clock::now();
+  while (!settling_idle_ && !stop_) {
+    if (settling_open_ < least) {
+      least = settling_open_;
+      patience =
+          std::min(deadline, std::chrono::steady_clock::now() + absl::ToChronoNanoseconds(kSettle));
+    }
+    if (changed_.wait_until(mutex_.native(), patience) == std::cv_status::timeout) break;
   }
   return absl::OkStatus();
 }
@@ -164,6 +169,7 @@ absl::Status Applier::FirstConnected(const Progress& progress) {
     return sequencer_->Start(std::max(reader_->begin(), options_.first), std::nullopt,
                              options_.events_reported_to);
   }
+  judge_.TakeOver(options_.unsettled_tables, options_.unsettled_rows);
   if (progress.low < reader_->begin()) {
     log_->Gap("journal-trimmed",
               "units that the shadow does not hold were deleted from the journal",
@@ -240,9 +246,13 @@ absl::Status Applier::EnsureConnected() {
 }
 
 void Applier::ReloadCatalogs() {
+  const Stamp begun = hooks_.now();
   auto primary = hooks_.load_primary_catalog();
   const bool again = !primary.ok() && !absl::IsNotFound(primary.status());
-  if (primary.ok()) primary_catalog_ = *std::move(primary);
+  if (primary.ok()) {
+    primary_catalog_ = *std::move(primary);
+    primary_catalog_read_ = begun;
+  }
   catalog_again_ = again ? absl::Now() + absl::Seconds(1) : absl::InfiniteFuture();
 }
 
@@ -345,6 +355,13 @@ void Applier::Housekeeping(bool idle) {
   } else if (settled_to.has_value()) {
     log_->SetAppliedPosition(*settled_to);
   }
+  if (std::string unsettled = judge_.suspects()->UnprovedTables(); unsettled != unsettled_) {
+    const std::string& database = options_.judge.database;
+    log_->SetFact(
+        database.empty() ? std::string(kUnsettledFact) : StrCat(kUnsettledFact, " of ", database),
+        unsettled);
+    unsettled_ = std::move(unsettled);
+  }
   if (absl::Status status = log_->Flush(); !status.ok()) {
     hooks_.log_warning(StrCat("the parity log cannot be written: ", protocol::MessageOf(status)));
   }
@@ -377,11 +394,13 @@ void Applier::PublishStatus(std::optional<Position> settled_to) {
                  : behind    ? ApplierState::catching_up
                              : ApplierState::shadowing;
   const bool idle = settling_->idle();
+  const size_t open = judge_.suspects()->open();
   MutexLock lock(&mutex_);
   published_ = std::move(status);
   if (settled_to.has_value()) {
     settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
     settling_idle_ = idle;
+    settling_open_ = open;
   }
   changed_.notify_all();
 }

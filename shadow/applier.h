@@ -29,6 +29,10 @@ namespace pgparity::shadow {
 enum class ApplierState : uint8_t { starting, shadowing, catching_up, degraded, stopped };
 std::string_view StateName(ApplierState state);  // as `ctl status` spells it
 
+// The fact that keeps the tables with unsettled rows, with commas between them; of several
+// databases the name follows.
+inline constexpr std::string_view kUnsettledFact = "unsettled tables";
+
 struct ApplierOptions {
   size_t window = 64;  // units in flight on the write lane
   size_t snapshot_lanes = 1;
@@ -38,6 +42,9 @@ struct ApplierOptions {
   bool main = true;
   Position first = 0;  // where a stream without progress begins
   SettlingOptions settling;
+  // What an earlier process left to be settled (kUnsettledFact of the parity log): tables, rows.
+  std::vector<std::string> unsettled_tables;
+  uint64_t unsettled_rows = 0;
   Position events_reported_to = 0;  // gaps of the journal before this are in the parity log
   absl::Duration catching_up_after = absl::Seconds(5);  // of lag
 };
@@ -162,10 +169,12 @@ class Applier {
   // Planned and not dispatched. A write waits until the reads that it overlaps are known.
   std::deque<Plan> ahead_;
   uint64_t ahead_bytes_ = 0;
+  std::string unsettled_;                // as the fact says
   std::optional<uint64_t> settle_turn_;  // of the newest plan when a reading was ripe
   uint64_t turn_ = 0;                    // of the newest plan
   uint64_t dispatched_ = 0;              // the newest turn dispatched
   std::shared_ptr<const Catalog> primary_catalog_ = Catalog::Empty();
+  Stamp primary_catalog_read_ = 0;  // it has what was done before
   bool connected_ = false;
   std::multiset<Position> reads_out_;  // first positions of the units that readers hold
   std::deque<Plan> window_;            // submitted, in order
@@ -192,6 +201,7 @@ class Applier {
   // connection.
   std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
   bool settling_idle_ ABSL_GUARDED_BY(mutex_) = true;  // as of settled_to_
+  size_t settling_open_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> stop_{false};
   std::thread thread_;
 };

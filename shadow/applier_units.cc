@@ -317,7 +317,9 @@ absl::Status Applier::RunAlone(const Plan& plan) {
   saved_ = {ref.key, ref.position, plan.unit->low};
   if (plan.unit->changes_catalog) {
     if (absl::Status status = store_->ReloadCatalog(); absl::IsUnavailable(status)) return status;
-    ReloadCatalogs();
+    // While the applier lags, one reading of the primary's catalog serves for all that it has done
+    // by then: each takes a snapshot there, which holds back its vacuum.
+    if (plan.unit->unit->header.done >= primary_catalog_read_) ReloadCatalogs();
   }
   if (!outcome->escaped.empty()) judge_.UnitLost(plan, "code-escaped", outcome->escaped);
   judge_.Outcome(plan, *outcome, primary_catalog_, store_->catalog());

@@ -38,6 +38,7 @@ struct UnitAssembler::Impl {
   PreparedUnits prepared;
   AssemblyContext context;
   Stamp newest = 0;
+  std::atomic<bool> primary_changed{false};
   absl::flat_hash_map<uint64_t, std::unique_ptr<SessionAssembly>> sessions;
 };
 
@@ -99,7 +100,10 @@ void UnitAssembler::SessionClosed(uint64_t session, Stamp stamp) {
   impl_->sessions.erase(session);
 }
 
+void UnitAssembler::PrimaryChanged() { impl_->primary_changed = true; }
+
 void UnitAssembler::AdvanceTo(Stamp bound) {
+  if (impl_->primary_changed.exchange(false)) impl_->writer.BeginEpoch();
   impl_->newest = bound > impl_->newest ? bound : impl_->newest;
   impl_->writer.AdvanceTo(bound);
 }

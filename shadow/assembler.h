@@ -90,6 +90,9 @@ class UnitAssembler {
   void AdvanceTo(Stamp bound);
 
   Stamp watermark() const;
+  // Any thread: the primary is another one, or on another timeline. LSNs of tokens are not compared
+  // with those from before.
+  void PrimaryChanged();
   // --- any thread ---
   const LiveWatermark& live() const;
   const AssemblerCounters& counters() const;

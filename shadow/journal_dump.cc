@@ -80,9 +80,22 @@ std::string Line(Position position, std::string_view unit, const Statement& stat
   return StrCat(line, " -> ", compare::EscapeControl(OutcomeOf(statement)), "\n");
 }
 
+// The interval around the key's time, in microseconds, and the LSN; of a token, in brackets.
+std::string OrderOf(const UnitHeader& header) {
+  const auto micros = [&](Stamp stamp) {
+    return (static_cast<int64_t>(stamp) - static_cast<int64_t>(header.key)) / 1000;
+  };
+  std::string order = StrCat(" ", micros(header.interval.lo), "..", micros(header.interval.hi));
+  if (header.lsn == 0) return order;
+  const std::string lsn =
+      absl::StrFormat("%X/%X", header.lsn >> 32, static_cast<uint32_t>(header.lsn));
+  return StrCat(order, header.token ? StrCat(" [", lsn, "]") : StrCat(" ", lsn));
+}
+
 std::string UnitLabel(const UnitHeader& header) {
-  std::string label = StrCat("#", header.ordinal, " s", header.session, " ",
-                             TimeOf(header.key, header.wall_offset), " ", NameOf(header.end));
+  std::string label =
+      StrCat("#", header.ordinal, " s", header.session, " ", TimeOf(header.key, header.wall_offset),
+             OrderOf(header), " ", NameOf(header.end));
   if (header.late) label += " late";
   if (!header.gid.empty()) label += " prepared";
   return label;

@@ -28,6 +28,8 @@ class Judge {
  public:
   Judge(JudgeOptions options, compare::ParityLog* log);
 
+  // At a restart: tables that an earlier process left unsettled, and the rows that it counted.
+  void TakeOver(const std::vector<std::string>& tables, uint64_t rows);
   // What settling works on.
   SuspectRows* suspects() { return &suspects_; }
   const OverlapIndex& overlaps() const { return overlaps_; }

@@ -12,6 +12,8 @@ namespace pgparity::shadow {
 
 class LsnOrder {
  public:
+  // No token was seen yet.
+  bool none() const { return seen_.empty(); }
   // A token's reply. Stamps need not rise.
   void Seen(uint64_t lsn, Stamp stamp);
   // The highest LSN seen at `stamp` or before. Of stamps long past, a lower bound.

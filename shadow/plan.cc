@@ -85,6 +85,9 @@ RewriteContext ContextOf(const Unit& unit, const Catalog& primary, const Catalog
   const Stamp begun =
       unit.statements.empty() ? unit.header.interval.lo : unit.statements.front().sent;
   context.instant_us = static_cast<int64_t>((begun + unit.header.wall_offset) / 1000);
+  // The primary's own, where it said it.
+  constexpr int64_t kEpochs = 946'684'800'000'000;  // from 1970 to 2000
+  if (unit.header.token) context.instant_us = unit.header.token->now_us + kEpochs;
   return context;
 }
 

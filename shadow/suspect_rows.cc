@@ -137,6 +137,23 @@ std::vector<RowAccess> SuspectRows::TakeDue(size_t limit, absl::Time now, absl::
   return due;
 }
 
+std::string SuspectRows::UnprovedTables() const {
+  std::vector<std::string_view> names;
+  for (const auto& [name, table] : tables_) {
+    const bool unproved = (table.whole && table.whole->unproved.on) ||
+                          std::any_of(table.rows.begin(), table.rows.end(),
+                                      [](const auto& entry) { return entry.second.unproved.on; });
+    if (unproved) names.push_back(name);
+  }
+  std::sort(names.begin(), names.end());
+  std::string lines;
+  for (const std::string_view name : names) {
+    if (!lines.empty()) lines += ", ";
+    lines += name;
+  }
+  return lines;
+}
+
 bool SuspectRows::AnyDue(absl::Time until) const {
   const auto due = [until](const Entry& entry) { return entry.active() && entry.due <= until; };
   return std::any_of(tables_.begin(), tables_.end(), [&](const auto& table) {

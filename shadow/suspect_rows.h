@@ -88,6 +88,8 @@ class SuspectRows {
   bool AnyDue(absl::Time until) const;
   // Equal on both sides after `turn`. Whether it had been unproved.
   bool Proved(const RowAccess& row, uint64_t turn);
+  // The tables of rows that may differ, in order, with commas between them; for the next process.
+  std::string UnprovedTables() const;
   // Rows suspected and not proved equal since, tables counting as one.
   size_t unproved() const { return unproved_; }
   // Rows and tables that settling may still clear.

@@ -1,6 +1,7 @@
 #include "shadow/unit_writer.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "protocol/text.h"
@@ -20,6 +21,9 @@ uint64_t Mix(uint64_t x) {
   return x ^ x >> 31;
 }
 
+// Epochs rise with time over the life of a data directory.
+uint32_t EpochAt(Stamp stamp) { return static_cast<uint32_t>(stamp / 1'000'000'000); }
+
 }  // namespace
 
 UnitWriter::UnitWriter(JournalWriter* journal, const AssemblerOptions& options, Stamp wall_offset,
@@ -32,7 +36,10 @@ UnitWriter::UnitWriter(JournalWriter* journal, const AssemblerOptions& options, 
       ordinal_(journal->last_ordinal()),
       last_journalled_(ordinal_) {
   // Nothing that an earlier process journalled is waited for, and nothing new may come before it.
-  if (journal->last_stamp() != 0) watermark_.time = settled_ = journal->last_stamp() + 1;
+  if (journal->last_stamp() == 0) return;
+  watermark_.time = settled_ = journal->last_stamp() + 1;
+  // The primary may have changed while nobody looked.
+  watermark_.epoch = EpochAt(watermark_.time);
 }
 
 void UnitWriter::Erase(std::multiset<Stamp>* stamps, Stamp stamp) {
@@ -135,6 +142,24 @@ void UnitWriter::SkipRead(OpenUnit* unit) {
 }
 
 void UnitWriter::Finish(UnitHeader header, OpenUnit* unit) {
+  if (lsns_.none() || header.token || header.key < bound_) return Journal(std::move(header), unit);
+  waiting_.push_back({std::move(header), std::move(*unit)});
+  *unit = OpenUnit();
+}
+
+void UnitWriter::JournalWaiting(Stamp bound) {
+  std::deque<Waiting> still;
+  for (Waiting& waiting : waiting_) {
+    if (waiting.header.key < bound) {
+      Journal(std::move(waiting.header), &waiting.unit);
+    } else {
+      still.push_back(std::move(waiting));
+    }
+  }
+  waiting_ = std::move(still);
+}
+
+void UnitWriter::Journal(UnitHeader header, OpenUnit* unit) {
   header.ordinal = ++ordinal_;
   header.wall_offset = wall_offset_;
   header.read_only = unit->read_only;
@@ -147,6 +172,7 @@ void UnitWriter::Finish(UnitHeader header, OpenUnit* unit) {
   }
   if (unit->read_only && header.end != UnitEnd::in_doubt && !Sampled(header.ordinal))
     return SkipRead(unit);
+  header.epoch = watermark_.epoch;
   header.lsn = header.token ? header.token->lsn : lsns_.At(header.key);
   if (KeyOf(header) < watermark_) {
     header.epoch = watermark_.epoch;
@@ -195,10 +221,22 @@ void UnitWriter::Gap(std::string_view reason, std::string_view detail) {
   on_gap_(reason, detail);
 }
 
+void UnitWriter::BeginEpoch() {
+  JournalWaiting(std::numeric_limits<Stamp>::max());
+  lsns_ = LsnOrder();
+  watermark_.epoch = std::max(watermark_.epoch + 1, EpochAt(newest_seen_));
+  watermark_.lsn = 0;
+}
+
 void UnitWriter::AdvanceTo(Stamp bound) {
   Saw(bound);
+  bound_ = std::max(bound_, bound);
+  JournalWaiting(bound);
   const Stamp oldest_commit = commits_.empty() ? bound : std::min(bound, *commits_.begin());
-  const Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
+  Stamp oldest_busy = busy_.empty() ? bound : std::min(bound, *busy_.begin());
+  for (const Waiting& waiting : waiting_) {
+    if (waiting.unit.first_sent != 0) oldest_busy = std::min(oldest_busy, waiting.unit.first_sent);
+  }
   watermark_ = std::max(
       watermark_, OrderKey{watermark_.epoch, lsns_.Watermark(bound, oldest_commit), oldest_commit});
   settled_ = std::max(settled_, oldest_busy);
@@ -244,6 +282,7 @@ void UnitWriter::Flush() {
 }
 
 void UnitWriter::Close() {
+  JournalWaiting(std::numeric_limits<Stamp>::max());
   if (!drops_owed_.empty()) WriteOwed().IgnoreError();
   last_skipped_ = 0;
   WriteSkippedReads(kSkippedReadsEvery);

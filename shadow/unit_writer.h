@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <optional>
 #include <set>
@@ -50,8 +51,9 @@ class UnitWriter {
   void Add(const Statement& statement, OpenUnit* unit);
   // Journals what the unit holds so far. After an error the unit is broken.
   void WritePart(OpenUnit* unit);
-  // Journals the unit as header says; ordinal, wall_offset and the late rule are filled in here.
-  // `unit` is empty afterwards. A broken unit becomes a gap.
+  // Journals the unit as header says; ordinal, wall_offset, LSN and the late rule are filled in
+  // here. `unit` is empty afterwards. A broken unit becomes a gap. Where there are tokens, a unit
+  // without one waits until all tokens seen before its key are known: an AdvanceTo() or two.
   void Finish(UnitHeader header, OpenUnit* unit);
   // The unit counts for nothing. No gap is written.
   void Drop(OpenUnit* unit);
@@ -66,6 +68,8 @@ class UnitWriter {
   void TokenSent(Stamp since) { lsns_.Asked(since); }
   void TokenOver(Stamp since) { lsns_.Over(since); }
   void TokenSeen(uint64_t lsn, Stamp stamp) { lsns_.Seen(lsn, stamp); }
+  // LSNs from here on are another primary's.
+  void BeginEpoch();
   void AdvanceTo(Stamp bound);
   // Writes what is owed, at the end.
   void Close();
@@ -74,6 +78,12 @@ class UnitWriter {
   const LiveWatermark& live() const { return live_; }
 
  private:
+  struct Waiting {
+    UnitHeader header;
+    OpenUnit unit;
+  };
+  void Journal(UnitHeader header, OpenUnit* unit);
+  void JournalWaiting(Stamp bound);
   static void Erase(std::multiset<Stamp>* stamps, Stamp stamp);
   absl::StatusOr<Position> Put(Record record);
   absl::StatusOr<Position> PutRaw(Record record);
@@ -102,6 +112,8 @@ class UnitWriter {
   std::multiset<Stamp> commits_, busy_;
   Stamp newest_seen_ = 0;
   LsnOrder lsns_;
+  std::deque<Waiting> waiting_;
+  Stamp bound_ = 0;                         // of the last AdvanceTo()
   OrderKey watermark_, carried_watermark_;  // carried by the newest record
   Stamp settled_ = 0, carried_settled_ = 0;
   OrderKey newest_key_;  // of the units journalled

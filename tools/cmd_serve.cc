@@ -27,9 +27,6 @@ absl::StatusOr<T> Choose(const std::string& value,
 }
 
 absl::StatusOr<proxy::OrderingMode> ParseOrdering(const std::string& value) {
-  if (value == "hold" || value == "exact") {
-    return absl::InvalidArgumentError("\"" + value + "\" comes later; passive is what there is");
-  }
   return Choose<proxy::OrderingMode>(value, {{"passive", proxy::OrderingMode::passive},
                                              {"hold", proxy::OrderingMode::hold},
                                              {"exact", proxy::OrderingMode::exact}});
@@ -158,8 +155,14 @@ void AddShadowing(CLI::App* app, ServeOptions* o) {
   constexpr char kGroup[] = "Shadowing";
   const auto group = [&](CLI::Option* option) { return option->group(kGroup); };
   group(AddValue(app, "--ordering", &o->ordering, ParseOrdering, "MODE",
-                 "How the order of commits is found: passive; hold and exact come later"))
+                 "How the order of commits is found: passive (the primary gets the client's bytes "
+                 "alone), hold (a write in autocommit waits while another on the same row is in "
+                 "flight), exact (the primary is asked for its WAL position before each commit)"))
       ->default_str("passive");
+  group(AddSize(app, "--ordering-text", &o->ordering_text,
+                "Largest simple query that hold and exact look at"));
+  group(AddDuration(app, "--hold-wait", &o->hold_wait,
+                    "How long a write waits under hold before it is sent all the same"));
   group(AddValue(app, "--reads", &o->read_sample, proxy::ParseReads, "all|sample=P|off",
                  "Which reads are run on the shadow and compared; sample=0.1 takes one in ten"))
       ->default_str("all");

@@ -227,6 +227,7 @@ INSTANTIATE_TEST_SUITE_P(
     ::testing::Combine(
         ::testing::Values(
             Variant{.name = "Trust"},
+            Variant{.name = "Exact", .serve_arguments = {"--ordering", "exact"}},
             Variant{.name = "Pass", .serve_arguments = {"--auth", "pass"}, .user = "scram_user"},
             Variant{.name = "Url",
                     .serve_arguments = {"--auth", "url"},

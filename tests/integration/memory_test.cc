@@ -194,7 +194,7 @@ TEST_F(Memory, IsFlatOverADeepPipeline) {
   RawClient client(proxy_->port(), pair_.name());
   const uint64_t before = ResidentBytes(proxy_->pid());
   ResidentPeak peak(proxy_->pid());
-  constexpr int count = 100'000;
+  constexpr int count = 40'000;
   std::thread writer([&client] {
     const std::string exchange = MessageBuilder()
                                      .Parse("", "SELECT repeat('x', 2000)")

@@ -96,7 +96,9 @@ TEST(PgbouncerInFront, TransactionModeMixesClientsInOneSession) {
     if (i % 10 == 7) {
       EXPECT_TRUE(client.Query("RESET search_path").ok);
     }
-    EXPECT_TRUE(client.Query("INSERT INTO public.t (v, at) VALUES ($1, '2024-03-03 03:30')", {Number(i)}).ok);
+    EXPECT_TRUE(
+        client.Query("INSERT INTO public.t (v, at) VALUES ($1, '2024-03-03 03:30')", {Number(i)})
+            .ok);
   }
   ExpectClean(proxy, pair);
   EXPECT_LE(proxy.StatusNumber("sessions_total").value_or(99), 2.0);

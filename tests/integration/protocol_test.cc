@@ -233,6 +233,7 @@ std::vector<Step> OtherSteps() {
 struct Conversation {
   std::string name;
   std::vector<Step> steps;
+  std::vector<std::string> serve_arguments = {};
 };
 
 void PrintTo(const Conversation& conversation, std::ostream* out) { *out << conversation.name; }
@@ -250,7 +251,7 @@ TEST_P(SameAnswers, AsWithoutTheProxy) {
   EXPECT_GT(expected.size(), 30U);
   // In the same database, since a RowDescription names its table by its OID.
   pair.Seed(rows);
-  ProxyProcess proxy(ProxyFor(pair));
+  ProxyProcess proxy(ProxyFor(pair, GetParam().serve_arguments));
   ASSERT_TRUE(proxy.started());
   const auto answers = Answers(proxy.port(), pair.name(), GetParam().steps);
   for (size_t i = 0; i < std::min(answers.size(), expected.size()); ++i) {
@@ -265,10 +266,12 @@ TEST_P(SameAnswers, AsWithoutTheProxy) {
   EXPECT_THAT(report.divergences, IsEmpty()) << report.Summary();
 }
 
-INSTANTIATE_TEST_SUITE_P(Protocol, SameAnswers,
-                         ::testing::Values(Conversation{"Portals", PortalSteps()},
-                                           Conversation{"Others", OtherSteps()}),
-                         [](const auto& test) { return test.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Protocol, SameAnswers,
+    ::testing::Values(Conversation{"Portals", PortalSteps()}, Conversation{"Others", OtherSteps()},
+                      Conversation{"PortalsExact", PortalSteps(), {"--ordering", "exact"}},
+                      Conversation{"OthersExact", OtherSteps(), {"--ordering", "exact"}}),
+    [](const auto& test) { return test.param.name; });
 
 class Replication : public ::testing::Test {
  protected:

@@ -224,7 +224,13 @@ bool ProxyProcess::Drain(const std::string& timeout) {
 std::optional<double> ProxyProcess::StatusNumber(const std::string& key) {
   const auto value = Parse(StatusJson());
   if (!value.has_value()) return std::nullopt;
-  const auto* number = value->as_object().if_contains({key.data(), key.size()});
+  const boost::json::value* number = &*value;
+  for (size_t at = 0; number != nullptr && at <= key.size();) {
+    const size_t end = std::min(key.find('.', at), key.size());
+    const auto* object = number->if_object();
+    number = object != nullptr ? object->if_contains({key.data() + at, end - at}) : nullptr;
+    at = end + 1;
+  }
   if (number == nullptr || !number->is_number()) return std::nullopt;
   return number->to_number<double>();
 }

@@ -81,7 +81,7 @@ class ProxyProcess {
   bool Drain(const std::string& timeout = "120s");
   // What `ctl status` prints; "" when the admin address does not answer.
   std::string StatusJson();
-  // A number of it; nullopt when there is none of this name.
+  // A number of it; nullopt when there is none of this name. "a.b": b inside of a.
   std::optional<double> StatusNumber(const std::string& key);
   std::string StatusText(const std::string& key);
   ReportJson Report(const std::vector<std::string>& arguments = {});

@@ -34,6 +34,10 @@ class RecordingSink : public CaptureSink {
   void ElidedRows(uint64_t, const protocol::RowDigest& digest, Stamp stamp) override {
     Note(stamp, "elided " + std::to_string(digest.rows) + " " + std::to_string(digest.chain));
   }
+  void TokenSent(uint64_t, Stamp stamp) override { Note(stamp, "token sent"); }
+  void TokenSeen(uint64_t, const shadow::LsnToken& token, Stamp stamp) override {
+    Note(stamp, "token " + std::to_string(token.lsn) + " " + token.snapshot);
+  }
   void Lost(uint64_t, std::string_view reason, Stamp stamp) override {
     Note(stamp, "lost " + std::string(reason));
   }

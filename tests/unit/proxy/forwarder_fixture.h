@@ -125,6 +125,11 @@ class CollectingSink : public CaptureSink {
   void ElidedRows(uint64_t id, const protocol::RowDigest& digest, Stamp) override {
     Note(id, "elided:" + std::to_string(digest.rows));
   }
+  void TokenSent(uint64_t id, Stamp) override { Note(id, "token-sent"); }
+  void TokenSeen(uint64_t id, const shadow::LsnToken& token, Stamp) override {
+    Note(id, "token:" + std::to_string(token.lsn) + ":" + std::to_string(token.xid) + ":" +
+                 std::to_string(token.now_us) + ":" + token.snapshot);
+  }
   void Lost(uint64_t id, std::string_view reason, Stamp) override {
     Note(id, "lost:" + std::string(reason));
   }

@@ -120,7 +120,9 @@ TEST(ServeOptions, EachBoundNamesItsOption) {
               HasSubstr("--primary"));
   EXPECT_THAT(error_of([](auto& o) { o.login_timeout = absl::ZeroDuration(); }),
               HasSubstr("--login-timeout"));
-  EXPECT_THAT(error_of([](auto& o) { o.ordering = OrderingMode::exact; }), HasSubstr("come later"));
+  EXPECT_THAT(error_of([](auto& o) { o.hold_wait = absl::ZeroDuration(); }),
+              HasSubstr("--hold-wait"));
+  EXPECT_THAT(error_of([](auto& o) { o.ordering_text = 1; }), HasSubstr("--ordering-text"));
   EXPECT_THAT(error_of([](auto& o) { o.journal_keep = o.journal_segment - 1; }),
               HasSubstr("--journal-keep"));
 }

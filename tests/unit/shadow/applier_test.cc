@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <set>
 
 #include "absl/strings/str_cat.h"
@@ -175,7 +176,7 @@ class ApplierTest : public ::testing::Test {
     header.session = 1;
     header.database = "app";
     header.interval = interval;
-    header.key = interval.hi;
+    header.key = header.done = interval.hi;
     Statement statement;
     statement.sql = sql;
     statement.sent = interval.lo;
@@ -212,8 +213,9 @@ class ApplierTest : public ::testing::Test {
     hooks.now = [] { return Stamp{500'000}; };
     hooks.last_ordinal = [this] { return ordinal_; };
     hooks.release = [](Position) {};
-    hooks.load_primary_catalog = []() -> absl::StatusOr<std::shared_ptr<const Catalog>> {
-      return absl::NotFoundError("none in this test");
+    hooks.load_primary_catalog = [this]() -> absl::StatusOr<std::shared_ptr<const Catalog>> {
+      ++primary_catalog_loads_;
+      return Catalog::Empty();
     };
     hooks.on_first_connect = [](bool) {};
     hooks.log_info = hooks.log_warning = [](std::string_view) {};
@@ -235,6 +237,7 @@ class ApplierTest : public ::testing::Test {
   std::unique_ptr<JournalWriter> journal_;
   std::unique_ptr<compare::ParityLog> log_;
   uint64_t ordinal_ = 0;
+  std::atomic<int> primary_catalog_loads_ = 0;
   FakeServer server_;
 };
 
@@ -247,6 +250,20 @@ TEST_F(ApplierTest, AppliesInTheOrderOfKeysNotOfCompletion) {
   EXPECT_THAT(server_.committed, ElementsAre(WriteText(10), WriteText(20), WriteText(30)));
   EXPECT_EQ(report.units.at("applied"), 3u);
   EXPECT_EQ(report.statements.at("match"), 3u);
+}
+
+TEST_F(ApplierTest, ThePrimarysCatalogIsReadAgainForWhatIsNewerThanIt) {
+  for (Stamp done = 10; done <= 50; done += 10) {
+    Journal("CREATE INDEX ON t (n)", {done, done}, Tag("CREATE INDEX"));
+  }
+  FakeStore store(&server_);
+  ApplyAll(&store);
+  EXPECT_EQ(primary_catalog_loads_, 1);  // at the connect, long after all of them
+  for (const Stamp done : {600'000, 700'000}) {
+    Journal("CREATE INDEX ON t (n)", {done, done}, Tag("CREATE INDEX"));
+  }
+  ApplyAll(&store);
+  EXPECT_EQ(primary_catalog_loads_, 1 + 1 + 2);
 }
 
 TEST_F(ApplierTest, AUnitRefusedInAFullWindowRunsAloneAndThoseBehindItOnce) {

@@ -193,5 +193,25 @@ TEST_F(AssemblerTest, UnitsWithTokensGoByLsn) {
   EXPECT_FALSE(units[2].header.token.has_value());
 }
 
+// Its LSNs may be lower, and its units come later all the same.
+TEST_F(AssemblerTest, AnotherPrimaryBeginsAnEpoch) {
+  LsnToken token;
+  token.lsn = 500;
+  assembler_->TokenSeen(kA, token, ++now_);
+  Simple(kA, "INSERT INTO t VALUES (1)", {"INSERT 0 1"}, 'I');
+  Advance();
+  assembler_->PrimaryChanged();
+  Advance();
+  token.lsn = 100;
+  assembler_->TokenSeen(kA, token, ++now_);
+  Simple(kA, "INSERT INTO t VALUES (2)", {"INSERT 0 1"}, 'I');
+  Advance();
+  const std::vector<Unit> units = Units();
+  ASSERT_EQ(units.size(), 2u);
+  EXPECT_LT(KeyOf(units[0].header), KeyOf(units[1].header));
+  EXPECT_EQ(units[1].header.lsn, 100u);
+  EXPECT_FALSE(units[1].header.late);
+}
+
 }  // namespace
 }  // namespace pgparity::shadow
