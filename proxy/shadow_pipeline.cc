@@ -131,15 +131,17 @@ void ShadowPipeline::Gap(std::string_view reason, std::string_view detail) {
 }
 
 absl::Status ShadowPipeline::Drain(absl::Duration timeout) {
-  return databases_->Drain(journal_->flushed(), absl::Now() + timeout);
+  const absl::Status drained = databases_->Drain(journal_->flushed(), absl::Now() + timeout);
+  // Whoever makes a report now finds all that was said.
+  if (absl::Status status = log_->Flush(); !status.ok()) return status;
+  return drained;
 }
 
 void ShadowPipeline::PrimaryChanged() {
   assembler_->PrimaryChanged();
   Gap("primary-changed",
-      "the primary is another server, or on another timeline, than before: commits that it lost "
-      "are "
-      "on the shadow");
+      "the primary is another server, or on another timeline, than before: the shadow may have "
+      "commits that it lost");
 }
 
 void ShadowPipeline::SetPaused(bool paused) {

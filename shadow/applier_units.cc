@@ -363,7 +363,9 @@ absl::Status Applier::CollectSome(absl::Duration timeout) {
 
 absl::Status Applier::DrainWindow() {
   while (!window_.empty()) {
-    if (absl::Status status = CollectSome(absl::Seconds(1)); !status.ok()) return status;
+    if (absl::Status status = CollectSome(absl::Milliseconds(200)); !status.ok()) return status;
+    // The shadow may be waiting for a lock: status and progress go on.
+    Housekeeping(false);
     if (stop_ && !connected_) return absl::CancelledError("stopping");
   }
   return absl::OkStatus();

@@ -97,6 +97,8 @@ TEST(DatabaseNames, OfNoEncodingAreCounted) {
     EXPECT_TRUE(WaitForStatus(proxy, "\"database\":\"raw\\\\xFF\\\\xC3\",\"state\":\"stopped\""))
         << proxy.StatusJson();
     EXPECT_TRUE(LibpqClient(proxy.Url(name)).Query("INSERT INTO t VALUES (1)").ok);
+    // The capture thread counts it.
+    EXPECT_TRUE(WaitForStatus(proxy, "\"sessions\":1"));
     EXPECT_TRUE(proxy.Drain());
     const ReportJson report = proxy.Report();
     ASSERT_TRUE(report.parsed) << report.text;
