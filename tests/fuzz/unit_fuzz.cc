@@ -30,7 +30,7 @@ void Header(std::string_view bytes) {
   const auto header = DecodeHeader(bytes);
   const auto numbers = DecodeUnitNumbers(bytes);
   if (!header.ok()) return;
-  if (!numbers.ok() || numbers->key != header->key || numbers->ordinal != header->ordinal)
+  if (!numbers.ok() || numbers->key != KeyOf(*header) || numbers->ordinal != header->ordinal)
     std::abort();
   const std::string once = EncodeHeader(*header);
   const auto again = DecodeHeader(once);
