@@ -26,9 +26,9 @@ struct ReportOptions {
   std::optional<uint64_t> pending_units;
 };
 
-// Codes: divergent, gap, pending-units, in-doubt, nothing-compared, coverage, ambiguous-rate,
-// unproved-order, never-matched, soak-too-short, and earlier (divergences or gaps before the time
-// that the report begins at).
+// Codes: divergent, gap, pending-units, in-doubt, unproved-order, repaired-rows, nothing-compared,
+// coverage, ambiguous-rate, never-matched, soak-too-short, and earlier (divergences or gaps before
+// the time that the report begins at).
 struct Reason {
   std::string code, text;
   std::string advice;  // what to do about it

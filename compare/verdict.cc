@@ -167,6 +167,16 @@ Judgement Judge(const Report& report, const VerdictOptions& options) {
                        "compare the tables "
                        "named in the ambiguous entries, by key, while nothing writes them"});
   }
+  // That the order explains the difference is not proved by its not being proved.
+  if (const uint64_t repaired = CountOf(report.rows, "repaired"); repaired > 0) {
+    reasons.push_back(
+        {"repaired-rows",
+         StrCat(Plural(repaired, "row"),
+                " differed after concurrent writes in an order that nothing proves, and got the "
+                "primary's values"),
+         "soak with --ordering exact, in which the order is proved; what then differs is "
+         "divergent"});
+  }
   AddCoverageReasons(report, options, &reasons);
   AddNeverMatchedReason(report, &reasons);
   AddSoakReason(report, options, &reasons);

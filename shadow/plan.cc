@@ -303,12 +303,16 @@ PlannedUnit::Lane Planner::ChooseLane(const Plan& plan, const Unit& unit, const 
   return alone ? PlannedUnit::Lane::alone : PlannedUnit::Lane::window;
 }
 
+namespace {
+
 // BEGIN or SET TRANSACTION with a level whose statements share one snapshot.
-static bool NamesSnapshotIsolation(std::string_view sql) {
+bool NamesSnapshotIsolation(std::string_view sql) {
   const std::string text = Lower(sql);
   return text.find("repeatable") != std::string::npos ||
          text.find("serializable") != std::string::npos;
 }
+
+}  // namespace
 
 // Reads that are cheap, that nothing in their own unit changes the answer of, and that lock
 // nothing: a lock makes the turn the right cut.

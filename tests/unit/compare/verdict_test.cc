@@ -88,6 +88,24 @@ TEST(Verdict, PendingAndInDoubtUnits) {
   EXPECT_THAT(Codes(judgement), ElementsAre("pending-units", "in-doubt"));
 }
 
+TEST(Verdict, RowsLeftUnsettledOrRepairedAreNoPass) {
+  Report report = Clean();
+  report.rows = {{"settled", 3}};
+  EXPECT_EQ(Judge(report, {}).verdict, Verdict::pass);
+  report.rows["unproved"] = 1;
+  EXPECT_THAT(Codes(Judge(report, {})), ElementsAre("unproved-order"));
+  report.rows = {{"settled", 3}, {"repaired", 2}};
+  EXPECT_THAT(Codes(Judge(report, {})), ElementsAre("repaired-rows"));
+}
+
+TEST(Verdict, ResolvedAmbiguitiesDoNotCountAgainstTheRate) {
+  Report report = Clean();
+  report.statements["ambiguous"] = report.statements["compared"] / 10;
+  EXPECT_THAT(Codes(Judge(report, {})), ElementsAre("ambiguous-rate"));
+  report.statements["ambiguous_resolved"] = report.statements["ambiguous"];
+  EXPECT_EQ(Judge(report, {}).verdict, Verdict::pass);
+}
+
 TEST(Verdict, TheSoakIsItsCleanTime) {
   Report report = Clean();
   report.clean_seconds -= 1;
