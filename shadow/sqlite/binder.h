@@ -21,7 +21,9 @@ using protocol::StrCat;
 struct Stop {
   Problem problem;
 };
-[[noreturn]] inline void RefuseAs(std::string construct) { throw Stop{Refuse(std::move(construct))}; }
+[[noreturn]] inline void RefuseAs(std::string construct) {
+  throw Stop{Refuse(std::move(construct))};
+}
 [[noreturn]] inline void Fail(std::string_view sqlstate, std::string message) {
   throw Stop{{std::string(sqlstate), std::move(message)}};
 }
@@ -67,13 +69,13 @@ struct FromItem {
 };
 
 struct Query {
-  std::vector<Expr> targets;             // of a set operation: names and types alone
-  std::vector<std::vector<Expr>> rows;   // VALUES
+  std::vector<Expr> targets;            // of a set operation: names and types alone
+  std::vector<std::vector<Expr>> rows;  // VALUES
   std::string with, head, tail, order, limit;
-  std::unique_ptr<Query> left, right;    // set operation
-  std::string operation;                 // "UNION", "UNION ALL", ...
-  bool number_rows = false;              // INTERSECT ALL, EXCEPT ALL
-  bool distinct_on = false;              // keeps row 1 of each partition by its last target
+  std::unique_ptr<Query> left, right;  // set operation
+  std::string operation;               // "UNION", "UNION ALL", ...
+  bool number_rows = false;            // INTERSECT ALL, EXCEPT ALL
+  bool distinct_on = false;            // keeps row 1 of each partition by its last target
   bool plain() const { return with.empty() && order.empty() && limit.empty() && !distinct_on; }
 };
 
@@ -85,8 +87,8 @@ struct Cte {
 // What a GROUP BY or an aggregate allows.
 struct Grouping {
   bool grouped = false;
-  std::set<std::string> expressions;         // SQL of the grouping expressions
-  std::vector<std::string> loose_columns;    // columns seen outside aggregates, by their SQL
+  std::set<std::string> expressions;       // SQL of the grouping expressions
+  std::vector<std::string> loose_columns;  // columns seen outside aggregates, by their SQL
 };
 
 class Binder {
@@ -104,12 +106,12 @@ class Binder {
   Type ResolveType(const PgQuery__TypeName& name) const;
   // To a type, implicitly: the caller has seen that it may.
   Expr Coerce(Expr expr, Type type);
-  Expr Cast(Expr expr, Type type);                        // explicit
+  Expr Cast(Expr expr, Type type);  // explicit
   Expr Assign(Expr expr, Type type, std::string_view column);
   Expr ToText(Expr expr);
-  Expr Typed(Expr expr, Oid fallback = oid::kText);       // an untyped one becomes this type
-  std::string Ordered(const Expr& expr) const;            // in a form that SQLite orders as PostgreSQL
-  std::string Equal(const Expr& expr) const;              // ... and tells apart as PostgreSQL
+  Expr Typed(Expr expr, Oid fallback = oid::kText);  // an untyped one becomes this type
+  std::string Ordered(const Expr& expr) const;       // in a form that SQLite orders as PostgreSQL
+  std::string Equal(const Expr& expr) const;         // ... and tells apart as PostgreSQL
   std::string Literal(std::string_view text, Type type);
   Oid CommonType(const std::vector<Expr>& exprs, std::string_view what) const;
   bool CanCoerce(Oid from, Oid to) const;
@@ -146,8 +148,8 @@ class Binder {
   Expr BindAnyAll(const PgQuery__AExpr& expr, const Scope* scope, bool all);
   Expr BindBetween(const PgQuery__AExpr& expr, const Scope* scope);
   Expr BindLike(const PgQuery__AExpr& expr, const Scope* scope, bool fold);
-  Expr BindRowComparison(std::string_view op, const PgQuery__Node* left,
-                         const PgQuery__Node* right, const Scope* scope);
+  Expr BindRowComparison(std::string_view op, const PgQuery__Node* left, const PgQuery__Node* right,
+                         const Scope* scope);
   Expr Compare(std::string_view op, Expr left, Expr right);
   void Unify(Expr* left, Expr* right, std::string_view op);
   Expr Operator(const std::string& op, Expr left, Expr right);
@@ -217,7 +219,8 @@ class Binder {
                     const std::vector<const Column*>& columns, std::string* sql);
   std::string OnConflict(const PgQuery__OnConflictClause& clause, const Table& table,
                          const Scope& scope);
-  std::string ConflictTarget(const PgQuery__InferClause& infer, const Table& table, const Scope& scope);
+  std::string ConflictTarget(const PgQuery__InferClause& infer, const Table& table,
+                             const Scope& scope);
   void Update(const PgQuery__UpdateStmt& update, Translation* out);
   void Delete(const PgQuery__DeleteStmt& remove, Translation* out);
   std::string Assignments(PgQuery__Node* const* targets, size_t count, const Table& table,

@@ -11,15 +11,32 @@ Expr Make(std::string sql, Oid type) {
   return expr;
 }
 
-constexpr std::string_view kAggregates[] = {
-    "count",      "sum",       "avg",        "min",         "max",        "bool_and",
-    "bool_or",    "every",     "string_agg", "array_agg",   "json_agg",   "jsonb_agg",
-    "json_object_agg", "jsonb_object_agg", "stddev", "stddev_samp", "stddev_pop", "variance",
-    "var_samp",   "var_pop",   "bit_and",    "bit_or"};
+constexpr std::string_view kAggregates[] = {"count",
+                                            "sum",
+                                            "avg",
+                                            "min",
+                                            "max",
+                                            "bool_and",
+                                            "bool_or",
+                                            "every",
+                                            "string_agg",
+                                            "array_agg",
+                                            "json_agg",
+                                            "jsonb_agg",
+                                            "json_object_agg",
+                                            "jsonb_object_agg",
+                                            "stddev",
+                                            "stddev_samp",
+                                            "stddev_pop",
+                                            "variance",
+                                            "var_samp",
+                                            "var_pop",
+                                            "bit_and",
+                                            "bit_or"};
 
 constexpr std::string_view kWindowFunctions[] = {
-    "row_number", "rank",        "dense_rank", "percent_rank", "cume_dist", "ntile",
-    "lag",        "lead",        "first_value", "last_value",  "nth_value"};
+    "row_number", "rank", "dense_rank",  "percent_rank", "cume_dist", "ntile",
+    "lag",        "lead", "first_value", "last_value",   "nth_value"};
 
 template <size_t N>
 bool Holds(const std::string_view (&list)[N], std::string_view name) {
@@ -46,16 +63,20 @@ Expr Binder::PlainAggregate(const std::string& name, std::vector<Expr>* args, bo
     if (name == "count") return Make(StrCat("count(", what, ")"), oid::kInt8);
     if (name == "min" || name == "max") {
       if (IsUser(type)) RefuseAs("min or max of an enum");
-      if (!HasMinMax(type)) Fail("42883", StrCat("function ", name, "(", NameOf(type), ") does not exist"));
+      if (!HasMinMax(type))
+        Fail("42883", StrCat("function ", name, "(", NameOf(type), ") does not exist"));
       const Oid result = type == oid::kVarchar || type == oid::kName ? oid::kText : type;
       if (type == oid::kBpchar) RefuseAs("min or max of char(n)");
       return Make(StrCat(name, "(", Ordered(arg), ")"), result);
     }
-    if (name == "bool_and" || name == "every") return Make(StrCat("min(", Coerce(arg, {oid::kBool}).sql, ")"), oid::kBool);
-    if (name == "bool_or") return Make(StrCat("max(", Coerce(arg, {oid::kBool}).sql, ")"), oid::kBool);
+    if (name == "bool_and" || name == "every")
+      return Make(StrCat("min(", Coerce(arg, {oid::kBool}).sql, ")"), oid::kBool);
+    if (name == "bool_or")
+      return Make(StrCat("max(", Coerce(arg, {oid::kBool}).sql, ")"), oid::kBool);
     if (name == "sum" || name == "avg") {
       if (type == oid::kInterval) return Make(StrCat("pg_", name, "_interval(", what, ")"), type);
-      if (!IsNumber(type)) Fail("42883", StrCat("function ", name, "(", NameOf(type), ") does not exist"));
+      if (!IsNumber(type))
+        Fail("42883", StrCat("function ", name, "(", NameOf(type), ") does not exist"));
       if (IsFloat(type)) {
         const bool single = name == "sum" && type == oid::kFloat4;
         return Make(StrCat("pg_", name, single ? "_float4(" : "_float(", what, ")"),
@@ -68,7 +89,10 @@ Expr Binder::PlainAggregate(const std::string& name, std::vector<Expr>* args, bo
     }
     if (name.starts_with("stddev") || name.starts_with("var")) {
       if (!IsFloat(type)) RefuseAs(StrCat(name, " of numeric"));
-      const std::string kind = name == "stddev_pop" ? "2" : name == "var_pop" ? "3" : name.starts_with("stddev") ? "0" : "1";
+      const std::string kind = name == "stddev_pop"         ? "2"
+                               : name == "var_pop"          ? "3"
+                               : name.starts_with("stddev") ? "0"
+                                                            : "1";
       return Make(StrCat("pg_variance(", what, ",", kind, ")"), oid::kFloat8);
     }
     if (name == "array_agg") {
@@ -88,19 +112,20 @@ Expr Binder::PlainAggregate(const std::string& name, std::vector<Expr>* args, bo
     if (distinct) RefuseAs("string_agg(DISTINCT) without order");
     if (type == oid::kBytea) RefuseAs("string_agg of bytea");
     if (!IsText(type)) Fail("42883", "function string_agg does not exist");
-    return Make(StrCat("pg_string_agg(", arg.sql, ",", Coerce((*args)[1], {oid::kText}).sql, ")"), oid::kText);
+    return Make(StrCat("pg_string_agg(", arg.sql, ",", Coerce((*args)[1], {oid::kText}).sql, ")"),
+                oid::kText);
   }
   if ((name == "json_object_agg" || name == "jsonb_object_agg") && args->size() == 2) {
     const bool jsonb = name == "jsonb_object_agg";
-    return Make(StrCat("pg_json_object_agg(", ToText((*args)[0]).sql, ",", JsonValue((*args)[1], jsonb).sql, ",",
-                       jsonb ? "1" : "0", ")"),
+    return Make(StrCat("pg_json_object_agg(", ToText((*args)[0]).sql, ",",
+                       JsonValue((*args)[1], jsonb).sql, ",", jsonb ? "1" : "0", ")"),
                 jsonb ? oid::kJsonb : oid::kJson);
   }
   RefuseAs(StrCat("aggregate ", name));
 }
 
-// string_agg, array_agg and their like with an ORDER BY of their own: the values and their sort keys
-// are collected, and sorted at the end.
+// string_agg, array_agg and their like with an ORDER BY of their own: the values and their sort
+// keys are collected, and sorted at the end.
 Expr Binder::OrderedAggregate(const std::string& name, const PgQuery__FuncCall& call,
                               std::vector<Expr> args, const Scope* scope) {
   std::string spec, keys;
@@ -118,7 +143,8 @@ Expr Binder::OrderedAggregate(const std::string& name, const PgQuery__FuncCall& 
     }
     if (IsText(key.type.oid) && !context_.c_collation && !key.c_collation) kind = 't';
     spec += {down ? 'd' : 'a', first ? 'f' : 'l', kind};
-    keys += StrCat(",", IsUser(key.type.oid) || key.type.oid == oid::kBpchar ? Ordered(key) : key.sql);
+    keys +=
+        StrCat(",", IsUser(key.type.oid) || key.type.oid == oid::kBpchar ? Ordered(key) : key.sql);
   }
   if (call.agg_distinct && (call.n_agg_order != 1 || name == "json_agg" || name == "jsonb_agg")) {
     RefuseAs(StrCat(name, "(DISTINCT ... ORDER BY)"));
@@ -170,7 +196,8 @@ Expr Binder::BindAggregate(const std::string& name, const PgQuery__FuncCall& cal
 }
 
 std::string Binder::WindowClause(const PgQuery__WindowDef& window, const Scope* scope) {
-  if (window.refname != nullptr && window.refname[0] != '\0') RefuseAs("window that extends another");
+  if (window.refname != nullptr && window.refname[0] != '\0')
+    RefuseAs("window that extends another");
   if (window.name != nullptr && window.name[0] != '\0') {
     // A named one of this SELECT, written out.
     for (size_t i = 0; select_ != nullptr && i < select_->n_window_clause; ++i) {
@@ -184,7 +211,8 @@ std::string Binder::WindowClause(const PgQuery__WindowDef& window, const Scope* 
   }
   std::string sql;
   for (size_t i = 0; i < window.n_partition_clause; ++i)
-    sql += StrCat(i == 0 ? "PARTITION BY " : ",", Equal(Typed(Bind(window.partition_clause[i], scope))));
+    sql += StrCat(i == 0 ? "PARTITION BY " : ",",
+                  Equal(Typed(Bind(window.partition_clause[i], scope))));
   for (size_t i = 0; i < window.n_order_clause; ++i) {
     const PgQuery__SortBy& sort = *window.order_clause[i]->sort_by;
     const Expr key = Typed(Bind(sort.node, scope));
@@ -201,7 +229,8 @@ std::string Binder::WindowClause(const PgQuery__WindowDef& window, const Scope* 
     if ((options & unbounded_preceding) != 0) return "UNBOUNDED PRECEDING";
     if ((options & unbounded_following) != 0) return "UNBOUNDED FOLLOWING";
     if ((options & current) != 0) return "CURRENT ROW";
-    if (offset == nullptr || offset->node_case != PG_QUERY__NODE__NODE_A_CONST) RefuseAs("frame offset that is no constant");
+    if (offset == nullptr || offset->node_case != PG_QUERY__NODE__NODE_A_CONST)
+      RefuseAs("frame offset that is no constant");
     const Expr value = Coerce(BindConstant(*offset->a_const), {oid::kInt8});
     return StrCat(value.sql, (options & preceding) != 0 ? " PRECEDING" : " FOLLOWING");
   };
@@ -218,13 +247,14 @@ std::string Binder::WindowClause(const PgQuery__WindowDef& window, const Scope* 
 Expr Binder::BindWindowFunction(const std::string& name, const PgQuery__FuncCall& call,
                                 const Scope* scope) {
   if (!aggregates_allowed_ || in_aggregate_) Fail("42P20", "window functions are not allowed here");
-  if (call.agg_distinct || call.n_agg_order > 0) Fail("0A000", "DISTINCT is not implemented for window functions");
+  if (call.agg_distinct || call.n_agg_order > 0)
+    Fail("0A000", "DISTINCT is not implemented for window functions");
   std::vector<Expr> args;
   for (size_t i = 0; i < call.n_args; ++i) args.push_back(Bind(call.args[i], scope));
   Expr result;
   if (IsAggregate(name)) {
-    if (name != "count" && name != "sum" && name != "avg" && name != "min" && name != "max" && name != "bool_and" &&
-        name != "bool_or" && name != "every") {
+    if (name != "count" && name != "sum" && name != "avg" && name != "min" && name != "max" &&
+        name != "bool_and" && name != "bool_or" && name != "every") {
       RefuseAs(StrCat("aggregate ", name, " over a window"));
     }
     result = PlainAggregate(name, &args, false);
@@ -241,7 +271,8 @@ Expr Binder::BindWindowFunction(const std::string& name, const PgQuery__FuncCall
         sql += "," + Coerce(args[1], {oid::kInt4}).sql;
       } else if (args.size() >= 2) {
         // SQLite takes no negative or NULL offset.
-        if (call.args[1]->node_case != PG_QUERY__NODE__NODE_A_CONST) RefuseAs("offset of lag or lead that is no constant");
+        if (call.args[1]->node_case != PG_QUERY__NODE__NODE_A_CONST)
+          RefuseAs("offset of lag or lead that is no constant");
         sql += "," + Coerce(args[1], {oid::kInt4}).sql;
         if (args.size() == 3) {
           const Oid common = CommonType({value, args[2]}, "lag");
@@ -256,7 +287,8 @@ Expr Binder::BindWindowFunction(const std::string& name, const PgQuery__FuncCall
     RefuseAs(StrCat("window function ", name));
   }
   if (call.agg_filter != nullptr) {
-    if (!IsAggregate(name)) Fail("0A000", "FILTER is not implemented for non-aggregate window functions");
+    if (!IsAggregate(name))
+      Fail("0A000", "FILTER is not implemented for non-aggregate window functions");
     result.sql += StrCat(" FILTER (WHERE ", BindBoolean(call.agg_filter, scope, "FILTER").sql, ")");
   }
   result.sql += StrCat(" OVER (", WindowClause(*call.over, scope), ")");

@@ -66,7 +66,8 @@ namespace {
 
 // SQLite numbers a row whose INTEGER PRIMARY KEY is NULL; PostgreSQL refuses it.
 std::string Guarded(const Table& table, const Column& column, std::string sql) {
-  if (table.RowNumber() != &column || sql.find_first_not_of("0123456789") == std::string::npos) return sql;
+  if (table.RowNumber() != &column || sql.find_first_not_of("0123456789") == std::string::npos)
+    return sql;
   return StrCat("pg_not_null(", sql, ")");
 }
 
@@ -92,11 +93,13 @@ void Binder::Insert(const PgQuery__InsertStmt& insert, Translation* out) {
   if (insert.on_conflict_clause != nullptr) {
     Scope scope = ScopeOf(BareRelation(table, AliasOf(*insert.relation), alias + "."));
     Relation excluded = BareRelation(table, "excluded", "excluded.");
-    scope.names.visible.insert(scope.names.visible.end(), excluded.columns.begin(), excluded.columns.end());
+    scope.names.visible.insert(scope.names.visible.end(), excluded.columns.begin(),
+                               excluded.columns.end());
     scope.names.relations.push_back(std::move(excluded));
     sql += OnConflict(*insert.on_conflict_clause, table, scope);
   }
-  sql += Returning(insert.returning_list, insert.n_returning_list, table, AliasOf(*insert.relation), {}, out);
+  sql += Returning(insert.returning_list, insert.n_returning_list, table, AliasOf(*insert.relation),
+                   {}, out);
   out->sql = std::move(sql);
   out->verb = "INSERT 0";
   ctes_.resize(ctes);
@@ -110,15 +113,18 @@ void Binder::InsertSource(const PgQuery__InsertStmt& insert, const Table& table,
   std::vector<std::vector<const PgQuery__Node*>> rows;  // of VALUES: null for DEFAULT
   if (insert.select_stmt != nullptr) {
     const PgQuery__SelectStmt& select = *insert.select_stmt->select_stmt;
-    const bool values = select.n_values_lists > 0 && select.n_sort_clause == 0 && select.limit_count == nullptr &&
-                        select.limit_offset == nullptr && select.with_clause == nullptr;
+    const bool values = select.n_values_lists > 0 && select.n_sort_clause == 0 &&
+                        select.limit_count == nullptr && select.limit_offset == nullptr &&
+                        select.with_clause == nullptr;
     size_t width = 0;
     if (values) {
       for (size_t i = 0; i < select.n_values_lists; ++i) {
         const PgQuery__List& list = *select.values_lists[i]->list;
         std::vector<const PgQuery__Node*>& row = rows.emplace_back();
         for (size_t k = 0; k < list.n_items; ++k)
-          row.push_back(list.items[k]->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT ? nullptr : list.items[k]);
+          row.push_back(list.items[k]->node_case == PG_QUERY__NODE__NODE_SET_TO_DEFAULT
+                            ? nullptr
+                            : list.items[k]);
         if (i > 0 && row.size() != width) Fail("42601", "VALUES lists must all be the same length");
         width = row.size();
       }
@@ -127,7 +133,8 @@ void Binder::InsertSource(const PgQuery__InsertStmt& insert, const Table& table,
       width = query.targets.size();
     }
     if (listed.empty()) {
-      if (width > table.columns.size()) Fail("42601", "INSERT has more expressions than target columns");
+      if (width > table.columns.size())
+        Fail("42601", "INSERT has more expressions than target columns");
       for (size_t i = 0; i < width; ++i) given.push_back(&table.columns[i]);
     } else if (width != listed.size()) {
       Fail("42601", "INSERT has more or fewer expressions than target columns");
@@ -138,14 +145,16 @@ void Binder::InsertSource(const PgQuery__InsertStmt& insert, const Table& table,
   // What the statement leaves out gets its default, written out here. Generated columns come last.
   std::vector<const Column*> all = given;
   for (const Column& column : table.columns) {
-    if (std::find(all.begin(), all.end(), &column) == all.end() && column.generated.empty()) all.push_back(&column);
+    if (std::find(all.begin(), all.end(), &column) == all.end() && column.generated.empty())
+      all.push_back(&column);
   }
   for (const Column& column : table.columns) {
     if (column.generated.empty()) continue;
     if (std::find(given.begin(), given.end(), &column) == given.end()) all.push_back(&column);
   }
   std::string names;
-  for (const Column* column : all) names += StrCat(names.empty() ? "(" : ",", QuoteName(column->name));
+  for (const Column* column : all)
+    names += StrCat(names.empty() ? "(" : ",", QuoteName(column->name));
   *sql += names + ") ";
   auto row_sql = [&](const std::function<std::optional<Expr>(size_t)>& value_at) {
     std::string text;
@@ -153,8 +162,10 @@ void Binder::InsertSource(const PgQuery__InsertStmt& insert, const Table& table,
     for (size_t i = 0; i < all.size(); ++i) {
       const Column& column = *all[i];
       std::optional<Expr> value = i < given.size() ? value_at(i) : std::nullopt;
-      if (value && !column.generated.empty()) Fail("428C9", "cannot insert a non-DEFAULT value into a generated column");
-      if (value && column.identity_always && insert.override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_NOT_SET) {
+      if (value && !column.generated.empty())
+        Fail("428C9", "cannot insert a non-DEFAULT value into a generated column");
+      if (value && column.identity_always &&
+          insert.override == PG_QUERY__OVERRIDING_KIND__OVERRIDING_NOT_SET) {
         Fail("428C9", "cannot insert a non-DEFAULT value into an identity column");
       }
       if (value && column.identity && user_value) value.reset();
@@ -176,9 +187,9 @@ void Binder::InsertSource(const PgQuery__InsertStmt& insert, const Table& table,
     for (size_t r = 0; r < rows.size(); ++r) {
       const auto& row = rows[r];
       *sql += StrCat(r == 0 ? "VALUES (" : ",(", row_sql([&](size_t i) -> std::optional<Expr> {
-                if (i >= row.size() || row[i] == nullptr) return std::nullopt;
-                return Bind(row[i], nullptr);
-              }),
+                       if (i >= row.size() || row[i] == nullptr) return std::nullopt;
+                       return Bind(row[i], nullptr);
+                     }),
                      ")");
     }
     return;
@@ -203,20 +214,23 @@ std::string Binder::ConflictTarget(const PgQuery__InferClause& infer, const Tabl
   std::vector<std::string> names;
   if (infer.conname != nullptr && infer.conname[0] != '\0') {
     const Constraint* constraint = table.FindConstraint(infer.conname);
-    if (constraint == nullptr) Fail("42704", StrCat("constraint \"", infer.conname, "\" does not exist"));
+    if (constraint == nullptr)
+      Fail("42704", StrCat("constraint \"", infer.conname, "\" does not exist"));
     names = constraint->columns;
     if (!constraint->expressions.empty()) RefuseAs("ON CONFLICT over an expression");
   }
   for (size_t i = 0; i < infer.n_index_elems; ++i) {
     const PgQuery__IndexElem& element = *infer.index_elems[i]->index_elem;
     if (element.expr != nullptr) RefuseAs("ON CONFLICT over an expression");
-    if (element.n_collation > 0 || element.n_opclass > 0) RefuseAs("ON CONFLICT with a collation or operator class");
+    if (element.n_collation > 0 || element.n_opclass > 0)
+      RefuseAs("ON CONFLICT with a collation or operator class");
     names.push_back(ColumnOf(table, element.name).name);
   }
   // A unique index that is not in the file cannot be named either.
   bool found = false;
   for (const Constraint& constraint : table.constraints) {
-    const bool unique = constraint.kind == Constraint::Kind::primary_key || constraint.kind == Constraint::Kind::unique ||
+    const bool unique = constraint.kind == Constraint::Kind::primary_key ||
+                        constraint.kind == Constraint::Kind::unique ||
                         (constraint.kind == Constraint::Kind::index && constraint.unique);
     if (!unique) continue;
     std::vector<std::string> a = constraint.columns, b = names;
@@ -224,7 +238,9 @@ std::string Binder::ConflictTarget(const PgQuery__InferClause& infer, const Tabl
     std::sort(b.begin(), b.end());
     found = found || a == b;
   }
-  if (!found) Fail("42P10", "there is no unique or exclusion constraint matching the ON CONFLICT specification");
+  if (!found)
+    Fail("42P10",
+         "there is no unique or exclusion constraint matching the ON CONFLICT specification");
   for (const std::string& name : names) sql += StrCat(sql.empty() ? "(" : ",", QuoteName(name));
   sql += ")";
   if (infer.where_clause != nullptr) {
@@ -240,7 +256,8 @@ std::string Binder::OnConflict(const PgQuery__OnConflictClause& clause, const Ta
   if (clause.infer != nullptr) sql += ConflictTarget(*clause.infer, table, scope);
   if (clause.action == PG_QUERY__ON_CONFLICT_ACTION__ONCONFLICT_NOTHING) return sql + " DO NOTHING";
   sql += " DO UPDATE SET " + Assignments(clause.target_list, clause.n_target_list, table, scope);
-  if (clause.where_clause != nullptr) sql += " WHERE " + BindBoolean(clause.where_clause, &scope, "WHERE").sql;
+  if (clause.where_clause != nullptr)
+    sql += " WHERE " + BindBoolean(clause.where_clause, &scope, "WHERE").sql;
   return sql;
 }
 
@@ -250,18 +267,21 @@ std::string Binder::Assignments(PgQuery__Node* const* targets, size_t count, con
   // The row as it will be, for generated columns.
   Relation after = scope.names.relations.front();
   std::vector<std::string> set;
-  const PgQuery__Node* row_source = nullptr;  // of SET (a, b) = ROW(...): given with its first column
+  const PgQuery__Node* row_source =
+      nullptr;  // of SET (a, b) = ROW(...): given with its first column
   for (size_t i = 0; i < count; ++i) {
     const PgQuery__ResTarget& target = *targets[i]->res_target;
     if (target.n_indirection > 0) RefuseAs("UPDATE of a part of a column");
     const Column& column = ColumnOf(table, target.name);
-    if (std::find(set.begin(), set.end(), column.name) != set.end()) Fail("42601", "multiple assignments to same column");
+    if (std::find(set.begin(), set.end(), column.name) != set.end())
+      Fail("42601", "multiple assignments to same column");
     set.push_back(column.name);
     const PgQuery__Node* value = target.val;
     if (value->node_case == PG_QUERY__NODE__NODE_MULTI_ASSIGN_REF) {
       const PgQuery__MultiAssignRef& ref = *value->multi_assign_ref;
       if (ref.source != nullptr) row_source = ref.source;
-      if (row_source == nullptr || row_source->node_case != PG_QUERY__NODE__NODE_ROW_EXPR) RefuseAs("SET (...) = (SELECT ...)");
+      if (row_source == nullptr || row_source->node_case != PG_QUERY__NODE__NODE_ROW_EXPR)
+        RefuseAs("SET (...) = (SELECT ...)");
       const auto at = static_cast<size_t>(ref.colno - 1);
       if (at >= row_source->row_expr->n_args ||
           static_cast<size_t>(ref.ncolumns) != row_source->row_expr->n_args)
@@ -276,8 +296,10 @@ std::string Binder::Assignments(PgQuery__Node* const* targets, size_t count, con
       }
       expr = DefaultOf(column);
     } else {
-      if (!column.generated.empty()) Fail("428C9", "a generated column can only be updated to DEFAULT");
-      if (column.identity_always) Fail("428C9", "an identity column can only be updated to DEFAULT");
+      if (!column.generated.empty())
+        Fail("428C9", "a generated column can only be updated to DEFAULT");
+      if (column.identity_always)
+        Fail("428C9", "an identity column can only be updated to DEFAULT");
       expr = Assign(Bind(value, &scope), column.type, column.name);
     }
     expr.sql = Guarded(table, column, std::move(expr.sql));
@@ -316,7 +338,8 @@ std::string Binder::Returning(PgQuery__Node* const* targets, size_t count, const
   Targets(select, scope, &query);
   ResolveUnknown(&query);
   for (const Expr& target : query.targets) {
-    if (target.sql.find(kUnreachable) != std::string::npos) RefuseAs("RETURNING of another table's columns");
+    if (target.sql.find(kUnreachable) != std::string::npos)
+      RefuseAs("RETURNING of another table's columns");
     if (target.sql.find("SELECT ") != std::string::npos) RefuseAs("subquery in RETURNING");
     out->columns.push_back({target.name, target.type});
   }
@@ -336,17 +359,21 @@ void Binder::Update(const PgQuery__UpdateStmt& update, Translation* out) {
   if (update.n_from_clause > 0) {
     from = From(update.from_clause, update.n_from_clause, nullptr);
     if (from.outer_join) RefuseAs("UPDATE FROM with a right or full join");
-    scope.names.relations.insert(scope.names.relations.end(), from.names.relations.begin(), from.names.relations.end());
-    scope.names.visible.insert(scope.names.visible.end(), from.names.visible.begin(), from.names.visible.end());
+    scope.names.relations.insert(scope.names.relations.end(), from.names.relations.begin(),
+                                 from.names.relations.end());
+    scope.names.visible.insert(scope.names.visible.end(), from.names.visible.begin(),
+                               from.names.visible.end());
   }
   sql += StrCat("UPDATE ", QuoteName(table.file_name()), " AS ", alias, " SET ",
                 Assignments(update.target_list, update.n_target_list, table, scope));
   if (!from.sql.empty()) sql += " FROM " + from.sql;
   if (update.where_clause != nullptr) {
-    if (update.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR) RefuseAs("WHERE CURRENT OF");
+    if (update.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR)
+      RefuseAs("WHERE CURRENT OF");
     sql += " WHERE " + BindBoolean(update.where_clause, &scope, "WHERE").sql;
   }
-  sql += Returning(update.returning_list, update.n_returning_list, table, AliasOf(*update.relation), from.names, out);
+  sql += Returning(update.returning_list, update.n_returning_list, table, AliasOf(*update.relation),
+                   from.names, out);
   out->sql = std::move(sql);
   out->verb = "UPDATE";
   ctes_.resize(ctes);
@@ -363,20 +390,25 @@ void Binder::Delete(const PgQuery__DeleteStmt& remove, Translation* out) {
   FromItem from;
   if (remove.n_using_clause > 0) {
     from = From(remove.using_clause, remove.n_using_clause, nullptr);
-    scope.names.relations.insert(scope.names.relations.end(), from.names.relations.begin(), from.names.relations.end());
-    scope.names.visible.insert(scope.names.visible.end(), from.names.visible.begin(), from.names.visible.end());
+    scope.names.relations.insert(scope.names.relations.end(), from.names.relations.begin(),
+                                 from.names.relations.end());
+    scope.names.visible.insert(scope.names.visible.end(), from.names.visible.begin(),
+                               from.names.visible.end());
   }
   std::string condition;
   if (remove.where_clause != nullptr) {
-    if (remove.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR) RefuseAs("WHERE CURRENT OF");
+    if (remove.where_clause->node_case == PG_QUERY__NODE__NODE_CURRENT_OF_EXPR)
+      RefuseAs("WHERE CURRENT OF");
     condition = BindBoolean(remove.where_clause, &scope, "WHERE").sql;
   }
   sql += StrCat("DELETE FROM ", QuoteName(table.file_name()), " AS ", alias);
   if (!from.sql.empty()) {
-    condition = StrCat("EXISTS(SELECT 1 FROM ", from.sql, condition.empty() ? "" : " WHERE ", condition, ")");
+    condition = StrCat("EXISTS(SELECT 1 FROM ", from.sql, condition.empty() ? "" : " WHERE ",
+                       condition, ")");
   }
   if (!condition.empty()) sql += " WHERE " + condition;
-  sql += Returning(remove.returning_list, remove.n_returning_list, table, AliasOf(*remove.relation), from.names, out);
+  sql += Returning(remove.returning_list, remove.n_returning_list, table, AliasOf(*remove.relation),
+                   from.names, out);
   out->sql = std::move(sql);
   out->verb = "DELETE";
   ctes_.resize(ctes);

@@ -32,8 +32,8 @@ Expr Binder::BindBoolean(const PgQuery__Node* node, const Scope* scope, std::str
   Expr expr = Bind(node, scope);
   if (expr.untyped()) return Coerce(std::move(expr), {oid::kBool});
   if (expr.type.oid != oid::kBool) {
-    Fail("42804", StrCat("argument of ", clause, " must be type boolean, not type ",
-                         NameOf(expr.type.oid)));
+    Fail("42804",
+         StrCat("argument of ", clause, " must be type boolean, not type ", NameOf(expr.type.oid)));
   }
   return expr;
 }
@@ -131,7 +131,8 @@ Expr Binder::BindColumn(const PgQuery__ColumnRef& ref, const Scope* scope) {
       const Relation* relation = nullptr;
       for (const Relation& candidate : at->names.relations) {
         if (candidate.alias != table || (!schema.empty() && candidate.schema != schema)) continue;
-        if (relation != nullptr) Fail("42P09", StrCat("table reference \"", table, "\" is ambiguous"));
+        if (relation != nullptr)
+          Fail("42P09", StrCat("table reference \"", table, "\" is ambiguous"));
         relation = &candidate;
       }
       if (relation == nullptr) continue;
@@ -305,7 +306,8 @@ Expr Binder::BindMinMax(const PgQuery__MinMaxExpr& node, const Scope* scope) {
   // NULL is passed over, where SQLite's max(a, b) would give NULL.
   for (size_t i = 1; i < args.size(); ++i) {
     const Expr next = Coerce(args[i], {type});
-    const std::string better = StrCat("(", Ordered(next), greatest ? ">" : "<", Ordered(result), ")");
+    const std::string better =
+        StrCat("(", Ordered(next), greatest ? ">" : "<", Ordered(result), ")");
     std::string sql = StrCat("CASE WHEN ", result.sql, " IS NULL OR ", better, " THEN ", next.sql,
                              " ELSE ", result.sql, " END");
     // A NULL that comes next is no better: the comparison gives NULL.
@@ -387,7 +389,8 @@ Expr Binder::BindSubLink(const PgQuery__SubLink& link, const Scope* scope) {
       if (query.targets.size() != 1) Fail("42601", "subquery must return only one column");
       const Oid element = query.targets[0].type.oid;
       if (ArrayOf(element) == 0 || !IsKnown(ArrayOf(element))) RefuseAs("ARRAY of this type");
-      expr.sql = StrCat("(SELECT coalesce(pg_array_agg(c1),'[]') FROM (", Render(query, true), "))");
+      expr.sql =
+          StrCat("(SELECT coalesce(pg_array_agg(c1),'[]') FROM (", Render(query, true), "))");
       expr.type = {ArrayOf(element)};
       expr.name = "array";
       return expr;

@@ -1,5 +1,5 @@
-// FROM: tables, subqueries, functions and joins. Every item gets an alias of ours, so that no name of
-// the application's can be taken for another (SQLite's names know no case).
+// FROM: tables, subqueries, functions and joins. Every item gets an alias of ours, so that no name
+// of the application's can be taken for another (SQLite's names know no case).
 #include "shadow/sqlite/binder.h"
 
 namespace pgparity::shadow::sqlite {
@@ -23,7 +23,8 @@ FromItem Binder::From(PgQuery__Node* const* items, size_t count, const Scope* ou
     FromItem item = FromNode(items[i], outer, all.names);
     for (const Relation& relation : item.names.relations) {
       for (const Relation& before : all.names.relations) {
-        if (before.alias == relation.alias && before.schema == relation.schema && !relation.alias.empty())
+        if (before.alias == relation.alias && before.schema == relation.schema &&
+            !relation.alias.empty())
           Fail("42712", StrCat("table name \"", relation.alias, "\" specified more than once"));
       }
     }
@@ -103,7 +104,8 @@ FromItem Binder::FromTableName(const PgQuery__RangeVar& range) {
     const Table& table = TableOf(range);
     if (table.view) {
       absl::StatusOr<ParseTree> tree = ParseTree::Parse(table.view_text);
-      if (!tree.ok() || tree->statement()->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) RefuseAs("view");
+      if (!tree.ok() || tree->statement()->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+        RefuseAs("view");
       std::vector<Cte> ctes;
       ctes.swap(ctes_);
       Grouping* const grouping = std::exchange(grouping_, nullptr);
@@ -134,7 +136,8 @@ const Table& Binder::TableOf(const PgQuery__RangeVar& range) {
   const Table* table = context_.schema->FindTable(schema, range.relname, context_.search_path);
   if (table != nullptr) return *table;
   if (std::string_view(range.relname).starts_with("pg_")) RefuseAs("system catalog");
-  Fail("42P01", StrCat("relation \"", schema, schema.empty() ? "" : ".", range.relname, "\" does not exist"));
+  Fail("42P01", StrCat("relation \"", schema, schema.empty() ? "" : ".", range.relname,
+                       "\" does not exist"));
 }
 
 FromItem Binder::OfQuery(const Query& query, const PgQuery__Alias* alias) {
@@ -166,7 +169,8 @@ FromItem Binder::FromSubselect(const PgQuery__RangeSubselect& range, const Scope
 
 FromItem Binder::FromFunction(const PgQuery__RangeFunction& range, const Scope* outer,
                               const Namespace& before) {
-  if (range.is_rowsfrom || range.n_functions != 1 || range.n_coldeflist > 0) RefuseAs("function in FROM");
+  if (range.is_rowsfrom || range.n_functions != 1 || range.n_coldeflist > 0)
+    RefuseAs("function in FROM");
   const PgQuery__Node* inner = range.functions[0]->list->items[0];
   if (inner->node_case != PG_QUERY__NODE__NODE_FUNC_CALL) RefuseAs("function in FROM");
   const PgQuery__FuncCall& call = *inner->func_call;
@@ -196,25 +200,31 @@ FromItem Binder::FromFunction(const PgQuery__RangeFunction& range, const Scope* 
     item.sql = StrCat("json_each(", args[0].sql, ") AS ", alias);
     add(column_name, StrCat(alias, ".value"), element);
     if (range.ordinality) add("ordinality", StrCat("(", alias, ".key+1)"), oid::kInt8);
-  } else if (name == "generate_series" && (args.size() == 2 || args.size() == 3) && !range.ordinality) {
+  } else if (name == "generate_series" && (args.size() == 2 || args.size() == 3) &&
+             !range.ordinality) {
     Oid type = CommonType(args, "generate_series");
     if (!args[0].untyped() && (IsDateTime(args[0].type.oid))) RefuseAs("generate_series of times");
     if (!IsInteger(type)) RefuseAs("generate_series of this type");
     if (type == oid::kInt2) type = oid::kInt4;
     const std::string start = Coerce(args[0], {type}).sql, stop = Coerce(args[1], {type}).sql;
     const std::string step = args.size() == 3 ? Coerce(args[2], {type}).sql : "1";
-    item.sql = StrCat("(WITH RECURSIVE s(c1,e,d) AS (SELECT ", start, ",", stop, ",pg_step(", step, ") WHERE ", start,
-                      " IS NOT NULL AND ", stop, " IS NOT NULL AND ", step, " IS NOT NULL AND CASE WHEN ", step,
-                      ">0 THEN ", start, "<=", stop, " ELSE ", start, ">=", stop,
-                      " END UNION ALL SELECT c1+d,e,d FROM s WHERE CASE WHEN d>0 THEN c1<=e-d ELSE c1>=e-d END)"
-                      " SELECT c1 FROM s) AS ", alias);
+    item.sql = StrCat(
+        "(WITH RECURSIVE s(c1,e,d) AS (SELECT ", start, ",", stop, ",pg_step(", step, ") WHERE ",
+        start, " IS NOT NULL AND ", stop, " IS NOT NULL AND ", step, " IS NOT NULL AND CASE WHEN ",
+        step, ">0 THEN ", start, "<=", stop, " ELSE ", start, ">=", stop,
+        " END UNION ALL SELECT c1+d,e,d FROM s WHERE CASE WHEN d>0 THEN c1<=e-d ELSE c1>=e-d END)"
+        " SELECT c1 FROM s) AS ",
+        alias);
     add(column_name, StrCat(alias, ".c1"), type);
-  } else if ((name == "jsonb_array_elements" || name == "jsonb_array_elements_text" || name == "json_array_elements" ||
-              name == "json_array_elements_text") && args.size() == 1 && !range.ordinality) {
+  } else if ((name == "jsonb_array_elements" || name == "jsonb_array_elements_text" ||
+              name == "json_array_elements" || name == "json_array_elements_text") &&
+             args.size() == 1 && !range.ordinality) {
     const bool jsonb = name.starts_with("jsonb"), text = name.ends_with("_text");
     const Oid type = jsonb ? oid::kJsonb : oid::kJson;
-    item.sql = StrCat("json_each(pg_json_elements(", Coerce(args[0], {type}).sql, ",", text ? "1" : "0", ")) AS ", alias);
-    add(range.alias == nullptr ? "value" : range.alias->aliasname, StrCat(alias, ".value"), text ? oid::kText : type);
+    item.sql = StrCat("json_each(pg_json_elements(", Coerce(args[0], {type}).sql, ",",
+                      text ? "1" : "0", ")) AS ", alias);
+    add(range.alias == nullptr ? "value" : range.alias->aliasname, StrCat(alias, ".value"),
+        text ? oid::kText : type);
   } else {
     RefuseAs(StrCat("function ", name, " in FROM"));
   }
@@ -254,7 +264,8 @@ FromItem Binder::Join(const PgQuery__JoinExpr& join, const Scope* outer, const N
       RefuseAs("join of this kind");
   }
   std::vector<std::string> shared;
-  for (size_t i = 0; i < join.n_using_clause; ++i) shared.emplace_back(StringOf(join.using_clause[i]));
+  for (size_t i = 0; i < join.n_using_clause; ++i)
+    shared.emplace_back(StringOf(join.using_clause[i]));
   auto find = [](const Namespace& names, const std::string& name) -> const ScopeColumn* {
     for (const ScopeColumn& column : names.visible)
       if (column.name == name) return &column;
@@ -269,7 +280,8 @@ FromItem Binder::Join(const PgQuery__JoinExpr& join, const Scope* outer, const N
   for (const std::string& name : shared) {
     const ScopeColumn* a = find(left.names, name);
     const ScopeColumn* b = find(right.names, name);
-    if (a == nullptr || b == nullptr) Fail("42703", StrCat("column \"", name, "\" specified in USING clause does not exist"));
+    if (a == nullptr || b == nullptr)
+      Fail("42703", StrCat("column \"", name, "\" specified in USING clause does not exist"));
     condition += StrCat(condition.empty() ? "" : " AND ", Compare("=", a->expr, b->expr).sql);
     ScopeColumn column{name, join.jointype == PG_QUERY__JOIN_TYPE__JOIN_RIGHT ? b->expr : a->expr};
     if (a->expr.type.oid != b->expr.type.oid) {
@@ -282,11 +294,13 @@ FromItem Binder::Join(const PgQuery__JoinExpr& join, const Scope* outer, const N
     merged.push_back(std::move(column));
   }
   item.names.relations = left.names.relations;
-  item.names.relations.insert(item.names.relations.end(), right.names.relations.begin(), right.names.relations.end());
+  item.names.relations.insert(item.names.relations.end(), right.names.relations.begin(),
+                              right.names.relations.end());
   item.names.visible = merged;
   for (const FromItem* side : {&left, &right}) {
     for (const ScopeColumn& column : side->names.visible) {
-      if (std::find(shared.begin(), shared.end(), column.name) == shared.end()) item.names.visible.push_back(column);
+      if (std::find(shared.begin(), shared.end(), column.name) == shared.end())
+        item.names.visible.push_back(column);
     }
   }
   if (join.quals != nullptr) {
@@ -297,8 +311,10 @@ FromItem Binder::Join(const PgQuery__JoinExpr& join, const Scope* outer, const N
   }
   const bool nested = join.rarg->node_case == PG_QUERY__NODE__NODE_JOIN_EXPR;
   if (condition.empty()) {
-    if (join.jointype != PG_QUERY__JOIN_TYPE__JOIN_INNER) condition = "1";
-    else word = " CROSS JOIN ";
+    if (join.jointype != PG_QUERY__JOIN_TYPE__JOIN_INNER)
+      condition = "1";
+    else
+      word = " CROSS JOIN ";
   }
   item.sql = StrCat(left.sql, word, nested ? StrCat("(", right.sql, ")") : right.sql,
                     condition.empty() ? "" : StrCat(" ON ", condition));

@@ -44,8 +44,11 @@ class Resolution {
   }
 
   const FunctionEntry* Best() {
-    Keep([](Oid given, Oid wanted) { return given == wanted || (IsText(given) && wanted == oid::kText); });
-    Keep([](Oid given, Oid wanted) { return given == wanted || (given != 0 && Preferred(wanted)); });
+    Keep([](Oid given, Oid wanted) {
+      return given == wanted || (IsText(given) && wanted == oid::kText);
+    });
+    Keep(
+        [](Oid given, Oid wanted) { return given == wanted || (given != 0 && Preferred(wanted)); });
     // Values without type: text if a candidate takes it there.
     Keep([](Oid given, Oid wanted) { return given == 0 && wanted == oid::kText; });
     Keep([](Oid given, Oid wanted) { return given == 0 && Preferred(wanted); });
@@ -127,7 +130,8 @@ Expr Binder::BindFunction(const PgQuery__FuncCall& call, const Scope* scope) {
 
 // As the type's output function prints it, which a cast to text does not for all types.
 std::string Binder::Printed(Expr expr) {
-  if (!expr.untyped() && expr.type.oid == oid::kBool) return StrCat("pg_out(", expr.sql, ",", oid::kBool, ")");
+  if (!expr.untyped() && expr.type.oid == oid::kBool)
+    return StrCat("pg_out(", expr.sql, ",", oid::kBool, ")");
   if (!expr.untyped() && expr.type.oid == oid::kBpchar) return expr.sql;
   return ToText(std::move(expr)).sql;
 }
@@ -154,8 +158,8 @@ Expr Binder::SpecialFunction(const std::string& name, std::vector<Expr> args, bo
     RefuseAs("AT TIME ZONE of a value without type");
   }
   if (name == "pg_typeof" && args.size() == 1) RefuseAs("pg_typeof");
-  if ((name == "round" || name == "ceil" || name == "ceiling" || name == "floor" || name == "trunc" ||
-       name == "sign" || name == "sqrt") &&
+  if ((name == "round" || name == "ceil" || name == "ceiling" || name == "floor" ||
+       name == "trunc" || name == "sign" || name == "sqrt") &&
       args.size() == 1 && !args[0].untyped() && IsInteger(args[0].type.oid)) {
     // Of integers these take float8, the preferred type.
     args[0] = Coerce(std::move(args[0]), {oid::kFloat8});
@@ -209,24 +213,33 @@ Expr Binder::ArrayFunction(const std::string& name, std::vector<Expr> args, bool
     }
   }
   *known = true;
-  const Oid array = args[0].untyped() || !IsArray(args[0].type.oid) ? args[1].type.oid : args[0].type.oid;
+  const Oid array =
+      args[0].untyped() || !IsArray(args[0].type.oid) ? args[1].type.oid : args[0].type.oid;
   const Oid element = ElementOf(array);
   if (name == "array_length" && args.size() == 2) {
-    return Make(StrCat("pg_array_length(", args[0].sql, ",", Coerce(args[1], {oid::kInt4}).sql, ")"), oid::kInt4);
+    return Make(
+        StrCat("pg_array_length(", args[0].sql, ",", Coerce(args[1], {oid::kInt4}).sql, ")"),
+        oid::kInt4);
   }
-  if (name == "cardinality" && args.size() == 1) return Make(StrCat("pg_array_cardinality(", args[0].sql, ")"), oid::kInt4);
-  if (name == "array_append" && args.size() == 2) return *ArrayOperator("||", args[0], Coerce(args[1], {element}));
-  if (name == "array_prepend" && args.size() == 2) return *ArrayOperator("||", Coerce(args[0], {element}), args[1]);
-  if (name == "array_cat" && args.size() == 2) return *ArrayOperator("||", args[0], Coerce(args[1], {array}));
+  if (name == "cardinality" && args.size() == 1)
+    return Make(StrCat("pg_array_cardinality(", args[0].sql, ")"), oid::kInt4);
+  if (name == "array_append" && args.size() == 2)
+    return *ArrayOperator("||", args[0], Coerce(args[1], {element}));
+  if (name == "array_prepend" && args.size() == 2)
+    return *ArrayOperator("||", Coerce(args[0], {element}), args[1]);
+  if (name == "array_cat" && args.size() == 2)
+    return *ArrayOperator("||", args[0], Coerce(args[1], {array}));
   if (name == "array_to_string" && (args.size() == 2 || args.size() == 3)) {
-    return Make(StrCat("pg_array_to_string(", args[0].sql, ",", element, ",", Coerce(args[1], {oid::kText}).sql, ",",
+    return Make(StrCat("pg_array_to_string(", args[0].sql, ",", element, ",",
+                       Coerce(args[1], {oid::kText}).sql, ",",
                        args.size() == 3 ? Coerce(args[2], {oid::kText}).sql : "NULL", ")"),
                 oid::kText);
   }
-  if ((name == "array_position" || name == "array_remove") && args.size() == 2 && !IsFloat(element) &&
-      element != oid::kNumeric) {
+  if ((name == "array_position" || name == "array_remove") && args.size() == 2 &&
+      !IsFloat(element) && element != oid::kNumeric) {
     const std::string item = StrCat("pg_array(", Coerce(args[1], {element}).sql, ")");
-    if (name == "array_remove") return Make(StrCat("pg_array_remove(", args[0].sql, ",", item, ")"), array);
+    if (name == "array_remove")
+      return Make(StrCat("pg_array_remove(", args[0].sql, ",", item, ")"), array);
     return Make(StrCat("pg_array_position(", args[0].sql, ",", item, ")"), oid::kInt4);
   }
   *known = false;
@@ -251,8 +264,8 @@ Expr Binder::JsonValue(Expr expr, bool jsonb) {
     sql = StrCat("pg_bool_text(", expr.sql, ")");
   } else if (type == oid::kTimestamp || type == oid::kTimestamptz) {
     sql = StrCat("pg_json_string(replace(pg_json_time(", expr.sql, ",", type, "),' ','T'))");
-  } else if (IsText(type) || IsUser(type) || type == oid::kUuid || type == oid::kDate || type == oid::kInterval ||
-             type == oid::kTime) {
+  } else if (IsText(type) || IsUser(type) || type == oid::kUuid || type == oid::kDate ||
+             type == oid::kInterval || type == oid::kTime) {
     const bool blanks = type == oid::kBpchar;
     sql = StrCat("pg_json_string(", blanks ? expr.sql : ToText(expr).sql, ")");
   } else {
@@ -285,14 +298,16 @@ Expr Binder::JsonFunction(const std::string& name, std::vector<Expr> args, bool*
     for (Expr& arg : args) sql += "," + JsonValue(std::move(arg), jsonb).sql;
     return Make(sql + ")", type);
   }
-  if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" || name == "json_extract_path" ||
-       name == "json_extract_path_text") &&
+  if ((name == "jsonb_extract_path" || name == "jsonb_extract_path_text" ||
+       name == "json_extract_path" || name == "json_extract_path_text") &&
       args.size() >= 2) {
     const bool text = name.ends_with("_text");
     std::string path = "pg_array(";
-    for (size_t i = 1; i < args.size(); ++i) path += StrCat(i == 1 ? "" : ",", Coerce(args[i], {oid::kText}).sql);
-    return Make(StrCat("pg_json_path(", Coerce(args[0], {type}).sql, ",", path, "),", text ? "1)" : "0)"),
-                text ? oid::kText : type);
+    for (size_t i = 1; i < args.size(); ++i)
+      path += StrCat(i == 1 ? "" : ",", Coerce(args[i], {oid::kText}).sql);
+    return Make(
+        StrCat("pg_json_path(", Coerce(args[0], {type}).sql, ",", path, "),", text ? "1)" : "0)"),
+        text ? oid::kText : type);
   }
   *known = false;
   return {};

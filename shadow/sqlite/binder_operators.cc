@@ -12,7 +12,8 @@ Expr Make(std::string sql, Oid type) {
 }
 
 bool IsComparison(std::string_view op) {
-  return op == "=" || op == "<>" || op == "!=" || op == "<" || op == "<=" || op == ">" || op == ">=";
+  return op == "=" || op == "<>" || op == "!=" || op == "<" || op == "<=" || op == ">" ||
+         op == ">=";
 }
 
 [[noreturn]] void NoOperator(std::string_view op, Oid left, Oid right) {
@@ -53,7 +54,8 @@ Expr Binder::BindOperator(const PgQuery__AExpr& node, const Scope* scope) {
       Expr left = Bind(node.lexpr, scope), right = Bind(node.rexpr, scope);
       Unify(&left, &right, "=");
       const bool distinct = node.kind == PG_QUERY__A__EXPR__KIND__AEXPR_DISTINCT;
-      return Make(StrCat("(", Equal(left), distinct ? " IS NOT " : " IS ", Equal(right), ")"), oid::kBool);
+      return Make(StrCat("(", Equal(left), distinct ? " IS NOT " : " IS ", Equal(right), ")"),
+                  oid::kBool);
     }
     case PG_QUERY__A__EXPR__KIND__AEXPR_NULLIF: {
       Expr left = Bind(node.lexpr, scope), right = Bind(node.rexpr, scope);
@@ -139,7 +141,8 @@ Expr Binder::BindRowComparison(std::string_view op, const PgQuery__Node* left,
                                const PgQuery__Node* right, const Scope* scope) {
   const PgQuery__RowExpr& a = *left->row_expr;
   const PgQuery__RowExpr& b = *right->row_expr;
-  if (a.n_args != b.n_args || a.n_args == 0) Fail("42601", "unequal number of entries in row expressions");
+  if (a.n_args != b.n_args || a.n_args == 0)
+    Fail("42601", "unequal number of entries in row expressions");
   if (!IsComparison(op)) RefuseAs(StrCat("row operator ", op));
   std::string x, y;
   for (size_t i = 0; i < a.n_args; ++i) {
@@ -174,7 +177,8 @@ Expr Binder::BindIn(const PgQuery__AExpr& node, const Scope* scope) {
     std::string sql;
     for (size_t i = 0; i < list.n_items; ++i) {
       if (list.items[i]->node_case != PG_QUERY__NODE__NODE_ROW_EXPR) RefuseAs("row IN");
-      sql += StrCat(i == 0 ? "" : " OR ", BindRowComparison("=", node.lexpr, list.items[i], scope).sql);
+      sql += StrCat(i == 0 ? "" : " OR ",
+                    BindRowComparison("=", node.lexpr, list.items[i], scope).sql);
     }
     return Make(StrCat(negated ? "(NOT (" : "((", sql, "))"), oid::kBool);
   }
@@ -212,17 +216,20 @@ Expr Binder::BindAnyAll(const PgQuery__AExpr& node, const Scope* scope, bool all
   Expr item = Make("value", element);
   if (test.untyped()) test = Coerce(std::move(test), {element});
   if (!(op == "=" && !all) && !((op == "<>" || op == "!=") && all)) {
-    if (op != "~~" && op != "~~*" && !IsComparison(op)) RefuseAs(StrCat("operator ", op, " ANY or ALL"));
-    const std::string condition = op == "~~" || op == "~~*"
-                                      ? StrCat(op == "~~" ? "pg_like(" : "pg_ilike(", ToText(test).sql, ",value,'\\')")
-                                      : Compare(op, test, item).sql;
+    if (op != "~~" && op != "~~*" && !IsComparison(op))
+      RefuseAs(StrCat("operator ", op, " ANY or ALL"));
+    const std::string condition =
+        op == "~~" || op == "~~*"
+            ? StrCat(op == "~~" ? "pg_like(" : "pg_ilike(", ToText(test).sql, ",value,'\\')")
+            : Compare(op, test, item).sql;
     // Of SQL's three values: any true, else NULL if any is NULL, else false; ALL the other way.
     const std::string fold = all ? "min" : "max";
-    return Make(StrCat("(CASE WHEN ", array.sql, " IS NULL THEN NULL ELSE (SELECT CASE WHEN ", fold, "(x)=",
-                       all ? "0 THEN 0" : "1 THEN 1", " WHEN count(*)>count(x) THEN NULL ELSE ",
-                       all ? "1" : "0", " END FROM (SELECT ", condition,
-                       " AS x FROM json_each(", array.sql, "))) END)"),
-                oid::kBool);
+    return Make(
+        StrCat("(CASE WHEN ", array.sql, " IS NULL THEN NULL ELSE (SELECT CASE WHEN ", fold,
+               "(x)=", all ? "0 THEN 0" : "1 THEN 1", " WHEN count(*)>count(x) THEN NULL ELSE ",
+               all ? "1" : "0", " END FROM (SELECT ", condition, " AS x FROM json_each(", array.sql,
+               "))) END)"),
+        oid::kBool);
   }
   Unify(&test, &item, op);
   const std::string list = StrCat("(SELECT ", item.sql, " FROM json_each(", array.sql, "))");
@@ -238,7 +245,8 @@ Expr Binder::BindLike(const PgQuery__AExpr& node, const Scope* scope, bool fold)
   const PgQuery__Node* right = node.rexpr;
   // LIKE ... ESCAPE comes as like_escape(pattern, escape).
   if (right->node_case == PG_QUERY__NODE__NODE_FUNC_CALL && right->func_call->n_args == 2 &&
-      QualifiedName(right->func_call->funcname, right->func_call->n_funcname).name == "like_escape") {
+      QualifiedName(right->func_call->funcname, right->func_call->n_funcname).name ==
+          "like_escape") {
     escape = Coerce(Bind(right->func_call->args[1], scope), {oid::kText}).sql;
     right = right->func_call->args[0];
   }
@@ -246,8 +254,8 @@ Expr Binder::BindLike(const PgQuery__AExpr& node, const Scope* scope, bool fold)
   if (!IsText(pattern.type.oid)) NoOperator("~~", text.type.oid, pattern.type.oid);
   // char(n) keeps its blanks in LIKE.
   const bool negated = IsNegated(OperatorName(node));
-  return Make(StrCat(negated ? "(NOT " : "(", fold ? "pg_ilike(" : "pg_like(", text.sql, ",", pattern.sql,
-                     ",", escape, "))"),
+  return Make(StrCat(negated ? "(NOT " : "(", fold ? "pg_ilike(" : "pg_like(", text.sql, ",",
+                     pattern.sql, ",", escape, "))"),
               oid::kBool);
 }
 
@@ -273,12 +281,16 @@ Expr Binder::Operator(const std::string& op, Expr left, Expr right) {
   if (auto result = Arithmetic(op, left, right)) return *std::move(result);
   if (op == "~" || op == "~*" || op == "!~" || op == "!~*") {
     if ((a == 0 || IsText(a)) && (b == 0 || IsText(b))) {
-      const std::string match = StrCat("pg_regexp(", Coerce(left, {oid::kText}).sql, ",",
-                                       Coerce(right, {oid::kText}).sql, ",", op.ends_with('*') ? "1" : "0", ")");
+      const std::string match =
+          StrCat("pg_regexp(", Coerce(left, {oid::kText}).sql, ",", Coerce(right, {oid::kText}).sql,
+                 ",", op.ends_with('*') ? "1" : "0", ")");
       return Make(op.starts_with('!') ? StrCat("(NOT ", match, ")") : match, oid::kBool);
     }
   }
-  if (op == "^@") return Make(StrCat("pg_starts_with(", Coerce(left, {oid::kText}).sql, ",", Coerce(right, {oid::kText}).sql, ")"), oid::kBool);
+  if (op == "^@")
+    return Make(StrCat("pg_starts_with(", Coerce(left, {oid::kText}).sql, ",",
+                       Coerce(right, {oid::kText}).sql, ")"),
+                oid::kBool);
   if (a != 0 && b != 0 && IsText(a) && IsNumber(b)) NoOperator(op, a, b);
   if (a != 0 && b != 0 && IsNumber(a) && IsText(b)) NoOperator(op, a, b);
   RefuseAs(StrCat("operator ", op, " of ", NameOf(a), " and ", NameOf(b)));
@@ -288,7 +300,12 @@ namespace {
 
 // "add", "sub", "mul", "div", "mod" or "".
 std::string_view Word(const std::string& op) {
-  return op == "+" ? "add" : op == "-" ? "sub" : op == "*" ? "mul" : op == "/" ? "div" : op == "%" ? "mod" : "";
+  return op == "+"   ? "add"
+         : op == "-" ? "sub"
+         : op == "*" ? "mul"
+         : op == "/" ? "div"
+         : op == "%" ? "mod"
+                     : "";
 }
 
 struct DateRule {
@@ -305,7 +322,8 @@ constexpr DateRule kDateRules[] = {
     {oid::kDate, "-", oid::kDate, oid::kInt4, "pg_date_diff(#,@)"},
     {oid::kDate, "+", oid::kInterval, oid::kTimestamp, "pg_ts_add(pg_date_ts(#),@,1)"},
     {oid::kDate, "-", oid::kInterval, oid::kTimestamp, "pg_ts_add(pg_date_ts(#),@,-1)"},
-    {oid::kDate, "+", oid::kTime, oid::kTimestamp, "pg_ts_add(pg_date_ts(#),pg_time_interval(@),1)"},
+    {oid::kDate, "+", oid::kTime, oid::kTimestamp,
+     "pg_ts_add(pg_date_ts(#),pg_time_interval(@),1)"},
     {oid::kTimestamp, "+", oid::kInterval, oid::kTimestamp, "pg_ts_add(#,@,1)"},
     {oid::kInterval, "+", oid::kTimestamp, oid::kTimestamp, "pg_ts_add(@,#,1)"},
     {oid::kTimestamp, "-", oid::kInterval, oid::kTimestamp, "pg_ts_add(#,@,-1)"},
@@ -349,20 +367,25 @@ std::optional<Expr> Binder::Arithmetic(const std::string& op, const Expr& left, 
                        : a == oid::kInt4 || b == oid::kInt4 ? oid::kInt4
                                                             : oid::kInt2;
       if (!word.empty()) {
-        return Make(StrCat("pg_", word, type == oid::kInt8 ? "8(" : type == oid::kInt4 ? "4(" : "2(",
+        return Make(StrCat("pg_", word,
+                           type == oid::kInt8   ? "8("
+                           : type == oid::kInt4 ? "4("
+                                                : "2(",
                            left.sql, ",", right.sql, ")"),
                     type);
       }
       if (op == "&" || op == "|") return Make(StrCat("(", left.sql, op, right.sql, ")"), type);
       if (op == "#") return Make(StrCat("pg_xor(", left.sql, ",", right.sql, ")"), type);
       if (op == "^") {
-        return Make(StrCat("pg_power(CAST(", left.sql, " AS REAL),CAST(", right.sql, " AS REAL))"), oid::kFloat8);
+        return Make(StrCat("pg_power(CAST(", left.sql, " AS REAL),CAST(", right.sql, " AS REAL))"),
+                    oid::kFloat8);
       }
       return std::nullopt;
     }
     if (word.empty()) {
       if (op == "^" && (IsFloat(a) || IsFloat(b))) {
-        return Make(StrCat("pg_power(", Coerce(left, {oid::kFloat8}).sql, ",", Coerce(right, {oid::kFloat8}).sql, ")"),
+        return Make(StrCat("pg_power(", Coerce(left, {oid::kFloat8}).sql, ",",
+                           Coerce(right, {oid::kFloat8}).sql, ")"),
                     oid::kFloat8);
       }
       return std::nullopt;
@@ -382,26 +405,34 @@ std::optional<Expr> Binder::Arithmetic(const std::string& op, const Expr& left, 
   for (const DateRule& rule : kDateRules) {
     if (op != rule.op) continue;
     const bool fits_left = a == rule.left || (a != 0 && IsNumber(a) && rule.left == oid::kFloat8);
-    const bool fits_right = b == rule.right || (b != 0 && IsNumber(b) && rule.right == oid::kFloat8);
+    const bool fits_right =
+        b == rule.right || (b != 0 && IsNumber(b) && rule.right == oid::kFloat8);
     const bool small_left = rule.left == oid::kInt4 && a == oid::kInt2;
     const bool small_right = rule.right == oid::kInt4 && b == oid::kInt2;
     // A value without type takes the other's type where there is such an operator, else the one
     // that there is. With a date there are several.
     bool open_left = false, open_right = false;
-    if (a == 0 && b == rule.right && b != oid::kDate) open_left = rule.left == b || b == oid::kTimestamp || b == oid::kTimestamptz;
+    if (a == 0 && b == rule.right && b != oid::kDate)
+      open_left = rule.left == b || b == oid::kTimestamp || b == oid::kTimestamptz;
     if (b == 0 && a == rule.left) {
       const bool same = rule.left == rule.right;
-      open_right = same || ((a == oid::kTimestamp || a == oid::kTimestamptz || a == oid::kTime) && op == "+") ||
-                   (a == oid::kInterval && (op == "*" || op == "/"));
+      open_right =
+          same ||
+          ((a == oid::kTimestamp || a == oid::kTimestamptz || a == oid::kTime) && op == "+") ||
+          (a == oid::kInterval && (op == "*" || op == "/"));
     }
-    if (!(fits_left || open_left || small_left) || !(fits_right || open_right || small_right)) continue;
-    return Make(Fill(rule.sql, Coerce(left, {rule.left}).sql, Coerce(right, {rule.right}).sql), rule.result);
+    if (!(fits_left || open_left || small_left) || !(fits_right || open_right || small_right))
+      continue;
+    return Make(Fill(rule.sql, Coerce(left, {rule.left}).sql, Coerce(right, {rule.right}).sql),
+                rule.result);
   }
   // timestamptz with date or timestamp, and the like.
   if (op == "-" && IsDateTime(a) && IsDateTime(b)) {
-    const Oid common = a == oid::kTimestamptz || b == oid::kTimestamptz ? oid::kTimestamptz : oid::kTimestamp;
-    return Make(StrCat("pg_ts_diff(", Coerce(left, {common}).sql, ",", Coerce(right, {common}).sql, ")"),
-                oid::kInterval);
+    const Oid common =
+        a == oid::kTimestamptz || b == oid::kTimestamptz ? oid::kTimestamptz : oid::kTimestamp;
+    return Make(
+        StrCat("pg_ts_diff(", Coerce(left, {common}).sql, ",", Coerce(right, {common}).sql, ")"),
+        oid::kInterval);
   }
   return std::nullopt;
 }
@@ -409,8 +440,10 @@ std::optional<Expr> Binder::Arithmetic(const std::string& op, const Expr& left, 
 Expr Binder::Concatenate(Expr left, Expr right) {
   const Oid a = left.untyped() ? 0 : left.type.oid, b = right.untyped() ? 0 : right.type.oid;
   if (a == oid::kJsonb || b == oid::kJsonb) {
-    if ((a != 0 && a != oid::kJsonb) || (b != 0 && b != oid::kJsonb)) RefuseAs("|| of jsonb and another type");
-    return Make(StrCat("pg_jsonb_concat(", Coerce(left, {oid::kJsonb}).sql, ",", Coerce(right, {oid::kJsonb}).sql, ")"),
+    if ((a != 0 && a != oid::kJsonb) || (b != 0 && b != oid::kJsonb))
+      RefuseAs("|| of jsonb and another type");
+    return Make(StrCat("pg_jsonb_concat(", Coerce(left, {oid::kJsonb}).sql, ",",
+                       Coerce(right, {oid::kJsonb}).sql, ")"),
                 oid::kJsonb);
   }
   if (IsArray(a) || IsArray(b)) {
@@ -418,14 +451,16 @@ Expr Binder::Concatenate(Expr left, Expr right) {
     RefuseAs("|| of arrays");
   }
   if (a == oid::kBytea || b == oid::kBytea) {
-    return Make(StrCat("pg_bytea_concat(", Coerce(left, {oid::kBytea}).sql, ",", Coerce(right, {oid::kBytea}).sql, ")"),
+    return Make(StrCat("pg_bytea_concat(", Coerce(left, {oid::kBytea}).sql, ",",
+                       Coerce(right, {oid::kBytea}).sql, ")"),
                 oid::kBytea);
   }
   if (!IsText(a) && !IsText(b) && a != 0 && b != 0) NoOperator("||", a, b);
   if ((a != 0 && !IsText(a) && b == 0) || (b != 0 && !IsText(b) && a == 0)) {
     // anynonarray || text, the untyped one being text.
   }
-  return Make(StrCat("(", ToText(std::move(left)).sql, "||", ToText(std::move(right)).sql, ")"), oid::kText);
+  return Make(StrCat("(", ToText(std::move(left)).sql, "||", ToText(std::move(right)).sql, ")"),
+              oid::kText);
 }
 
 std::optional<Expr> Binder::ArrayOperator(const std::string& op, Expr left, Expr right) {
@@ -450,7 +485,8 @@ std::optional<Expr> Binder::ArrayOperator(const std::string& op, Expr left, Expr
   right = Coerce(std::move(right), {array});
   if (left.type.oid != right.type.oid) return std::nullopt;
   if (op == "<@") std::swap(left, right);
-  return Make(StrCat(op == "&&" ? "pg_array_overlap(" : "pg_array_contains(", left.sql, ",", right.sql, ")"),
+  return Make(StrCat(op == "&&" ? "pg_array_overlap(" : "pg_array_contains(", left.sql, ",",
+                     right.sql, ")"),
               oid::kBool);
 }
 
@@ -479,10 +515,12 @@ std::optional<Expr> Binder::JsonOperator(const std::string& op, Expr left, Expr 
     if (op == "<@") std::swap(left, right);
     return Make(StrCat("pg_jsonb_contains(", left.sql, ",", right.sql, ")"), oid::kBool);
   }
-  if (op == "?") return Make(StrCat("pg_jsonb_exists(", left.sql, ",", Coerce(right, {oid::kText}).sql, ")"), oid::kBool);
+  if (op == "?")
+    return Make(StrCat("pg_jsonb_exists(", left.sql, ",", Coerce(right, {oid::kText}).sql, ")"),
+                oid::kBool);
   if (op == "?|" || op == "?&") {
-    return Make(StrCat("pg_jsonb_exists_any(", left.sql, ",", Coerce(right, {oid::kTextArray}).sql, ",",
-                       op == "?&" ? "1" : "0", ")"),
+    return Make(StrCat("pg_jsonb_exists_any(", left.sql, ",", Coerce(right, {oid::kTextArray}).sql,
+                       ",", op == "?&" ? "1" : "0", ")"),
                 oid::kBool);
   }
   if (op == "-" && !right.untyped() && (IsText(right.type.oid) || right.type.oid == oid::kInt4)) {

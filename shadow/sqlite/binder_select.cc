@@ -47,7 +47,8 @@ Query Binder::Select(const PgQuery__SelectStmt& select, const Scope* outer) {
   query.with = with;
   // Without a LIMIT, FOR UPDATE and its like change nothing that is answered.
   for (size_t i = 0; i < select.n_locking_clause; ++i) {
-    if (select.locking_clause[i]->locking_clause->wait_policy == PG_QUERY__LOCK_WAIT_POLICY__LockWaitSkip)
+    if (select.locking_clause[i]->locking_clause->wait_policy ==
+        PG_QUERY__LOCK_WAIT_POLICY__LockWaitSkip)
       RefuseAs("SKIP LOCKED");
   }
   ctes_.resize(ctes);
@@ -86,7 +87,8 @@ Query Binder::PlainSelect(const PgQuery__SelectStmt& select, const Scope* outer)
     // SQLite takes HAVING without GROUP BY only beside an aggregate.
     if (select.n_group_clause == 0) {
       bool aggregate = false;
-      for (const Expr& target : query.targets) aggregate = aggregate || target.sql.find('(') != std::string::npos;
+      for (const Expr& target : query.targets)
+        aggregate = aggregate || target.sql.find('(') != std::string::npos;
       if (!aggregate) RefuseAs("HAVING without GROUP BY");
     }
     query.tail += " HAVING " + condition;
@@ -125,7 +127,8 @@ std::vector<Expr> Binder::ExpandStar(const PgQuery__ColumnRef& ref, const Scope&
     }
   };
   if (ref.n_fields == 1) {
-    if (scope.names.relations.empty()) Fail("42601", "SELECT * with no tables specified is not valid");
+    if (scope.names.relations.empty())
+      Fail("42601", "SELECT * with no tables specified is not valid");
     add(scope.names.visible);
     return exprs;
   }
@@ -172,15 +175,18 @@ void Binder::GroupBy(const PgQuery__SelectStmt& select, const Scope& scope, Quer
     if (node->node_case == PG_QUERY__NODE__NODE_A_CONST) {
       if (node->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL) RefuseAs("constant in GROUP BY");
       const auto position = static_cast<size_t>(node->a_const->ival->ival);
-      if (position < 1 || position > select.n_target_list) Fail("42P10", "GROUP BY position is not in select list");
+      if (position < 1 || position > select.n_target_list)
+        Fail("42P10", "GROUP BY position is not in select list");
       for (size_t k = 0; k < position; ++k) {
         const PgQuery__Node* value = select.target_list[k]->res_target->val;
         if (value->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
-            value->column_ref->fields[value->column_ref->n_fields - 1]->node_case == PG_QUERY__NODE__NODE_A_STAR)
+            value->column_ref->fields[value->column_ref->n_fields - 1]->node_case ==
+                PG_QUERY__NODE__NODE_A_STAR)
           RefuseAs("GROUP BY position behind *");
       }
       expression = select.target_list[position - 1]->res_target->val;
-    } else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF && node->column_ref->n_fields == 1) {
+    } else if (node->node_case == PG_QUERY__NODE__NODE_COLUMN_REF &&
+               node->column_ref->n_fields == 1) {
       const std::string_view name = StringOf(node->column_ref->fields[0]);
       if (FindColumn(scope, name) == nullptr) {
         for (size_t k = 0; k < select.n_target_list; ++k) {
@@ -195,7 +201,8 @@ void Binder::GroupBy(const PgQuery__SelectStmt& select, const Scope& scope, Quer
     grouping_->expressions.insert(key.sql);
     // A constant would be a position.
     std::string sql = Equal(key);
-    if (!sql.empty() && (sql[0] == '\'' || (sql[0] >= '0' && sql[0] <= '9'))) sql = StrCat("(", sql, "||'')");
+    if (!sql.empty() && (sql[0] == '\'' || (sql[0] >= '0' && sql[0] <= '9')))
+      sql = StrCat("(", sql, "||'')");
     keys.push_back(std::move(sql));
   }
   grouping_->loose_columns.clear();
@@ -216,19 +223,22 @@ void Binder::CheckGrouping(const Scope& scope) const {
       depends = true;
       for (const std::string& name : key->columns) {
         for (const ScopeColumn& column : relation.columns) {
-          if (column.name == name && grouping_->expressions.count(column.expr.sql) == 0) depends = false;
+          if (column.name == name && grouping_->expressions.count(column.expr.sql) == 0)
+            depends = false;
         }
       }
     }
     if (!depends) {
-      Fail("42803", "column must appear in the GROUP BY clause or be used in an aggregate function");
+      Fail("42803",
+           "column must appear in the GROUP BY clause or be used in an aggregate function");
     }
   }
 }
 
 // ------------------------------------------------------------------------- order and limit
 
-std::string Binder::SortItem(const PgQuery__SortBy& sort, const Expr&, const std::string& sql) const {
+std::string Binder::SortItem(const PgQuery__SortBy& sort, const Expr&,
+                             const std::string& sql) const {
   if (sort.n_use_op > 0) RefuseAs("ORDER BY USING");
   const bool down = sort.sortby_dir == PG_QUERY__SORT_BY_DIR__SORTBY_DESC;
   bool first = down;
@@ -242,9 +252,11 @@ Expr Binder::SortExpression(const PgQuery__Node* node, const Scope& scope, const
                             int* position) {
   *position = -1;
   if (node->node_case == PG_QUERY__NODE__NODE_A_CONST) {
-    if (node->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL) Fail("42601", "non-integer constant in ORDER BY");
+    if (node->a_const->val_case != PG_QUERY__A__CONST__VAL_IVAL)
+      Fail("42601", "non-integer constant in ORDER BY");
     const int at = node->a_const->ival->ival;
-    if (at < 1 || static_cast<size_t>(at) > query.targets.size()) Fail("42P10", "ORDER BY position is not in select list");
+    if (at < 1 || static_cast<size_t>(at) > query.targets.size())
+      Fail("42P10", "ORDER BY position is not in select list");
     *position = at - 1;
     return query.targets[static_cast<size_t>(at - 1)];
   }
@@ -252,14 +264,16 @@ Expr Binder::SortExpression(const PgQuery__Node* node, const Scope& scope, const
     const std::string_view name = StringOf(node->column_ref->fields[0]);
     for (size_t i = 0; i < query.targets.size(); ++i) {
       if (query.targets[i].name != name) continue;
-      if (*position >= 0 && query.targets[static_cast<size_t>(*position)].sql != query.targets[i].sql) {
+      if (*position >= 0 &&
+          query.targets[static_cast<size_t>(*position)].sql != query.targets[i].sql) {
         Fail("42702", StrCat("ORDER BY \"", name, "\" is ambiguous"));
       }
       if (*position < 0) *position = static_cast<int>(i);
     }
     if (*position >= 0) return query.targets[static_cast<size_t>(*position)];
   }
-  if (query.left != nullptr || !query.rows.empty()) RefuseAs("ORDER BY of an expression behind a set operation");
+  if (query.left != nullptr || !query.rows.empty())
+    RefuseAs("ORDER BY of an expression behind a set operation");
   return Bind(node, &scope);
 }
 
@@ -272,7 +286,8 @@ void Binder::OrderBy(const PgQuery__SelectStmt& select, const Scope& scope, Quer
     if (key.untyped()) key = Typed(std::move(key));
     std::string sql;
     if (compound) {
-      if (IsUser(key.type.oid) || key.type.oid == oid::kBpchar) RefuseAs("ORDER BY of this type behind a set operation");
+      if (IsUser(key.type.oid) || key.type.oid == oid::kBpchar)
+        RefuseAs("ORDER BY of this type behind a set operation");
       Expr column = key;
       column.sql = StrCat(position + 1);
       sql = Ordered(column);
@@ -336,7 +351,8 @@ void Binder::Limit(const PgQuery__SelectStmt& select, Query* query) {
     const bool constant = expr.sql.find_first_not_of("0123456789") == std::string::npos;
     return constant ? expr.sql : StrCat(function, "(", expr.sql, ")");
   };
-  if (select.limit_count != nullptr) query->limit = " LIMIT " + count(select.limit_count, "pg_limit");
+  if (select.limit_count != nullptr)
+    query->limit = " LIMIT " + count(select.limit_count, "pg_limit");
   if (select.limit_offset != nullptr) {
     if (query->limit.empty()) query->limit = " LIMIT -1";
     query->limit += " OFFSET " + count(select.limit_offset, "pg_offset");
@@ -351,7 +367,8 @@ Query Binder::Values(const PgQuery__SelectStmt& select, const Scope* outer) {
     const PgQuery__List& list = *select.values_lists[i]->list;
     std::vector<Expr>& row = query.rows.emplace_back();
     for (size_t k = 0; k < list.n_items; ++k) row.push_back(Bind(list.items[k], outer));
-    if (row.size() != query.rows[0].size()) Fail("42601", "VALUES lists must all be the same length");
+    if (row.size() != query.rows[0].size())
+      Fail("42601", "VALUES lists must all be the same length");
   }
   const size_t width = query.rows[0].size();
   for (size_t k = 0; k < width; ++k) {
@@ -392,7 +409,8 @@ Query Binder::SetOperation(const PgQuery__SelectStmt& select, const Scope* outer
   }
   const bool unite = select.op == PG_QUERY__SET_OPERATION__SETOP_UNION;
   query.operation = unite ? (select.all ? "UNION ALL" : "UNION")
-                    : select.op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? "INTERSECT" : "EXCEPT";
+                    : select.op == PG_QUERY__SET_OPERATION__SETOP_INTERSECT ? "INTERSECT"
+                                                                            : "EXCEPT";
   query.number_rows = select.all && !unite;
   for (size_t i = 0; i < width; ++i) {
     Expr left = query.left->targets[i], right = query.right->targets[i];
@@ -403,12 +421,14 @@ Query Binder::SetOperation(const PgQuery__SelectStmt& select, const Scope* outer
       // Equality in UNION and its like goes by the collation of the first operand.
       if (query.operation != "UNION ALL" || query.number_rows) {
         if (type == oid::kBpchar) RefuseAs("set operation over char(n)");
-        if (type == oid::kJson) Fail("42883", "could not identify an equality operator for type json");
+        if (type == oid::kJson)
+          Fail("42883", "could not identify an equality operator for type json");
       }
     }
     Expr target;
     target.type = query.left->targets[i].type == query.right->targets[i].type
-                      ? query.left->targets[i].type : Type{type};
+                      ? query.left->targets[i].type
+                      : Type{type};
     target.name = query.left->targets[i].name;
     target.c_collation = left.c_collation || right.c_collation;
     query.targets.push_back(std::move(target));
@@ -473,7 +493,8 @@ std::string Binder::RenderLeaf(const Query& query, bool name_columns) const {
 
 std::string Binder::RenderOperand(const Query& query, bool name_columns, bool first) const {
   const bool wrap = !query.plain() || query.number_rows || (query.left != nullptr && !first);
-  std::string text = wrap ? StrCat("SELECT * FROM (", Render(query, true), ")") : Render(query, name_columns);
+  std::string text =
+      wrap ? StrCat("SELECT * FROM (", Render(query, true), ")") : Render(query, name_columns);
   return text;
 }
 
@@ -481,7 +502,8 @@ std::string Binder::Render(const Query& query, bool name_columns) const {
   std::string text;
   if (query.left == nullptr) {
     const bool order = !query.order.empty() && !query.rows.empty();
-    text = order ? StrCat("SELECT * FROM (", RenderLeaf(query, true), ")") : RenderLeaf(query, name_columns);
+    text = order ? StrCat("SELECT * FROM (", RenderLeaf(query, true), ")")
+                 : RenderLeaf(query, name_columns);
   } else if (query.number_rows) {
     // INTERSECT ALL and EXCEPT ALL: equal rows are numbered, which makes them distinct.
     std::string columns, keys;
@@ -501,10 +523,12 @@ std::string Binder::Render(const Query& query, bool name_columns) const {
       return StrCat("SELECT ", collated, ",row_number() OVER (PARTITION BY ", keys, ") AS n FROM (",
                     Render(operand, true), ")");
     };
-    text = StrCat("SELECT ", columns, " FROM (", side(*query.left), " ", query.operation, " ", side(*query.right), ")");
+    text = StrCat("SELECT ", columns, " FROM (", side(*query.left), " ", query.operation, " ",
+                  side(*query.right), ")");
   } else {
     bool collate = false;
-    for (const Expr& target : query.targets) collate = collate || !HasNativeEquality(target.type.oid);
+    for (const Expr& target : query.targets)
+      collate = collate || !HasNativeEquality(target.type.oid);
     std::string left = RenderOperand(*query.left, true, true);
     if (collate && query.operation != "UNION ALL") {
       std::string columns;
@@ -553,7 +577,8 @@ std::string Binder::CommonTable(const PgQuery__CommonTableExpr& cte, bool recurs
   };
   Query query;
   const bool unites = recursive && select.op == PG_QUERY__SET_OPERATION__SETOP_UNION &&
-                      select.with_clause == nullptr && select.n_sort_clause == 0 && select.limit_count == nullptr;
+                      select.with_clause == nullptr && select.n_sort_clause == 0 &&
+                      select.limit_count == nullptr;
   if (unites) {
     // The first branch says the columns and their types; the second may name the CTE.
     Query left = Select(*select.larg, outer);
@@ -561,15 +586,18 @@ std::string Binder::CommonTable(const PgQuery__CommonTableExpr& cte, bool recurs
     columns_of(left);
     ctes_.push_back(entry);
     Query right = Select(*select.rarg, outer);
-    if (right.targets.size() != left.targets.size()) Fail("42601", "each query must have the same number of columns");
+    if (right.targets.size() != left.targets.size())
+      Fail("42601", "each query must have the same number of columns");
     for (size_t i = 0; i < left.targets.size(); ++i) {
       if (right.targets[i].untyped()) CoerceColumn(&right, i, left.targets[i].type);
       if (right.targets[i].type.oid != left.targets[i].type.oid) {
         const Oid from = right.targets[i].type.oid, to = left.targets[i].type.oid;
-        if (!CanCoerce(from, to)) Fail("42804", "recursive query column has another type in its second branch");
+        if (!CanCoerce(from, to))
+          Fail("42804", "recursive query column has another type in its second branch");
         CoerceColumn(&right, i, {to});
       }
-      if (!select.all && !HasNativeEquality(left.targets[i].type.oid)) RefuseAs("recursive UNION over this type");
+      if (!select.all && !HasNativeEquality(left.targets[i].type.oid))
+        RefuseAs("recursive UNION over this type");
     }
     query.targets = left.targets;
     query.operation = select.all ? "UNION ALL" : "UNION";
@@ -577,10 +605,11 @@ std::string Binder::CommonTable(const PgQuery__CommonTableExpr& cte, bool recurs
     query.right = std::make_unique<Query>(std::move(right));
     std::string names;
     for (size_t i = 0; i < query.targets.size(); ++i) names += StrCat(i == 0 ? "c" : ",c", i + 1);
-    return StrCat(entry.file_name, "(", names, ") AS (", RenderOperand(*query.left, true, false), " ",
-                  query.operation, " ", RenderOperand(*query.right, true, false), ")");
+    return StrCat(entry.file_name, "(", names, ") AS (", RenderOperand(*query.left, true, false),
+                  " ", query.operation, " ", RenderOperand(*query.right, true, false), ")");
   }
-  if (recursive && select.op != PG_QUERY__SET_OPERATION__SETOP_NONE) RefuseAs("recursive CTE of this form");
+  if (recursive && select.op != PG_QUERY__SET_OPERATION__SETOP_NONE)
+    RefuseAs("recursive CTE of this form");
   query = Select(select, outer);
   ResolveUnknown(&query);
   columns_of(query);

@@ -111,7 +111,8 @@ bool Binder::CanCoerce(Oid from, Oid to) const {
 }
 
 std::string Binder::Literal(std::string_view text, Type type) {
-  if (type.oid == oid::kTimestamptz || (IsArray(type.oid) && ElementOf(type.oid) == oid::kTimestamptz)) {
+  if (type.oid == oid::kTimestamptz ||
+      (IsArray(type.oid) && ElementOf(type.oid) == oid::kTimestamptz)) {
     // Read under the session's time zone, when it runs.
     return StrCat("pg_in(", LiteralOf(SqlValue::Text(std::string(text))), ",", type.oid, ",",
                   type.typmod, ")");
@@ -178,7 +179,8 @@ namespace {
 std::string NumberCast(const std::string& sql, Oid from, Oid to) {
   if (IsInteger(to)) {
     const std::string bits = IntegerLimits(to);
-    if (IsInteger(from)) return NumberRank(from) < NumberRank(to) ? sql : StrCat("pg_int", bits, "(", sql, ")");
+    if (IsInteger(from))
+      return NumberRank(from) < NumberRank(to) ? sql : StrCat("pg_int", bits, "(", sql, ")");
     if (IsFloat(from)) return StrCat("pg_float_int", bits, "(", sql, ")");
     return StrCat("pg_num_int", bits, "(", sql, ")");
   }
@@ -187,7 +189,8 @@ std::string NumberCast(const std::string& sql, Oid from, Oid to) {
     return StrCat(from == oid::kFloat4 ? "pg_float4_num(" : "pg_float8_num(", sql, ")");
   }
   if (IsInteger(from)) {
-    return to == oid::kFloat8 ? StrCat("CAST(", sql, " AS REAL)") : StrCat("pg_float4(CAST(", sql, " AS REAL))");
+    return to == oid::kFloat8 ? StrCat("CAST(", sql, " AS REAL)")
+                              : StrCat("pg_float4(CAST(", sql, " AS REAL))");
   }
   if (from == oid::kNumeric) {
     return StrCat(to == oid::kFloat8 ? "pg_num_float8(" : "pg_num_float4(", sql, ")");
@@ -267,7 +270,8 @@ Expr Binder::Cast(Expr expr, Type type) {
   const Oid from = expr.type.oid, to = type.oid;
   std::string sql;
   if (from == to || (IsText(from) && IsText(to))) {
-    sql = from == oid::kBpchar && to != oid::kBpchar ? StrCat("rtrim(", expr.sql, ",' ')") : expr.sql;
+    sql =
+        from == oid::kBpchar && to != oid::kBpchar ? StrCat("rtrim(", expr.sql, ",' ')") : expr.sql;
   } else if (IsNumber(from) && IsNumber(to)) {
     sql = NumberCast(expr.sql, from, to);
   } else if (IsText(to)) {
@@ -275,7 +279,8 @@ Expr Binder::Cast(Expr expr, Type type) {
     sql = TextOf(expr.sql, from);
   } else if (IsText(from)) {
     if (IsUser(to)) {
-      sql = StrCat("pg_enum(", expr.sql, ",", LiteralOf(SqlValue::Text(context_.schema->FindType(to)->name)));
+      sql = StrCat("pg_enum(", expr.sql, ",",
+                   LiteralOf(SqlValue::Text(context_.schema->FindType(to)->name)));
       for (const std::string& label : context_.schema->FindType(to)->labels)
         sql += "," + LiteralOf(SqlValue::Text(label));
       sql += ")";
@@ -306,8 +311,8 @@ Expr Binder::Cast(Expr expr, Type type) {
     RefuseAs(StrCat("cast from ", NameOf(from), " to ", NameOf(to)));
   }
   const bool fits = type.typmod < 0 || (from == to && expr.type.typmod == type.typmod);
-  Expr result = Value(fits ? sql : StrCat("pg_modify(", sql, ",", to, ",", type.typmod, ",0)"), type,
-                      expr);
+  Expr result =
+      Value(fits ? sql : StrCat("pg_modify(", sql, ",", to, ",", type.typmod, ",0)"), type, expr);
   if (IsText(to)) result.c_collation = expr.c_collation;
   return result;
 }
@@ -323,7 +328,8 @@ Expr Binder::Assign(Expr expr, Type type, std::string_view column) {
     const bool dates = (IsDateTime(from) || from == oid::kTime || from == oid::kInterval) &&
                        (IsDateTime(to) || to == oid::kTime || to == oid::kInterval);
     const bool to_text = IsText(to);
-    const bool json = (from == oid::kJson || from == oid::kJsonb) && (to == oid::kJson || to == oid::kJsonb);
+    const bool json =
+        (from == oid::kJson || from == oid::kJsonb) && (to == oid::kJson || to == oid::kJsonb);
     const bool arrays = IsArray(from) && IsArray(to);
     if (!numbers && !dates && !to_text && !json && !arrays) {
       Fail("42804", StrCat("column \"", column, "\" is of type ", NameOf(to),
@@ -399,8 +405,8 @@ Oid Binder::CommonType(const std::vector<Expr>& exprs, std::string_view what) co
       // text is preferred; of others the first stays.
       if (next == oid::kText) common = next;
     } else if (!CanCoerce(next, common)) {
-      Fail("42804", StrCat(what, " types ", NameOf(common), " and ", NameOf(next),
-                           " cannot be matched"));
+      Fail("42804",
+           StrCat(what, " types ", NameOf(common), " and ", NameOf(next), " cannot be matched"));
     }
   }
   return common == 0 ? oid::kText : common;

@@ -33,7 +33,8 @@ class Connection {
 
   using RowSink = std::function<void(const std::vector<SqlValue>&)>;
   // Runs one statement to its end, prepared and kept. nullopt: done.
-  std::optional<Problem> Run(const std::string& sql, const std::vector<SqlValue>& parameters = {}, const RowSink& row = nullptr);
+  std::optional<Problem> Run(const std::string& sql, const std::vector<SqlValue>& parameters = {},
+                             const RowSink& row = nullptr);
   // Several statements without parameters, not kept.
   std::optional<Problem> Script(const std::string& sql);
   // Rows that the last INSERT, UPDATE or DELETE changed.

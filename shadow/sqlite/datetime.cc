@@ -42,7 +42,8 @@ class Reader {
   std::optional<int64_t> Digits(size_t least, size_t most) {
     size_t n = 0;
     int64_t value = 0;
-    while (n < most && n < rest_.size() && absl::ascii_isdigit(static_cast<unsigned char>(rest_[n]))) {
+    while (n < most && n < rest_.size() &&
+           absl::ascii_isdigit(static_cast<unsigned char>(rest_[n]))) {
       value = value * 10 + (rest_[n++] - '0');
     }
     if (n < least) return std::nullopt;
@@ -213,8 +214,7 @@ int64_t FromLocal(int64_t local, const absl::TimeZone& zone) {
   const int64_t seconds = FloorDiv(local - days * kDayUs, kSecondUs);
   const absl::CivilSecond clock(civil.year, civil.month, civil.day, 0, 0, seconds);
   const absl::TimeZone::TimeInfo info = zone.At(clock);
-  const absl::Time time =
-      info.kind == absl::TimeZone::TimeInfo::REPEATED ? info.post : info.pre;
+  const absl::Time time = info.kind == absl::TimeZone::TimeInfo::REPEATED ? info.post : info.pre;
   const int64_t fraction = local - FloorDiv(local, kSecondUs) * kSecondUs;
   return (absl::ToUnixSeconds(time) - kEpochSeconds) * kSecondUs + fraction;
 }

@@ -53,9 +53,9 @@ std::string SingularField(std::string_view field) {
   return name;
 }
 
-constexpr std::array<const char*, 12> kMonths = {"January", "February", "March",     "April",
-                                                 "May",     "June",     "July",      "August",
-                                                 "September", "October", "November", "December"};
+constexpr std::array<const char*, 12> kMonths = {"January",   "February", "March",    "April",
+                                                 "May",       "June",     "July",     "August",
+                                                 "September", "October",  "November", "December"};
 constexpr std::array<const char*, 7> kDays = {"Sunday",   "Monday", "Tuesday", "Wednesday",
                                               "Thursday", "Friday", "Saturday"};
 
@@ -243,29 +243,52 @@ std::optional<std::string> FormatTimestamp(int64_t local, std::string_view forma
     }
     const size_t before = out.size();
     const std::string_view at = format;
-    if (take_any("HH24")) out += Number(hour, 2, fill);
-    else if (take_any("HH12") || take_any("HH")) out += Number((hour + 11) % 12 + 1, 2, fill);
-    else if (take_any("MI")) out += Number(clock / (60 * kSecondUs) % 60, 2, fill);
-    else if (take_any("SSSS")) return std::nullopt;
-    else if (take_any("SS")) out += Number(clock / kSecondUs % 60, 2, fill);
-    else if (take_any("MS")) out += Number(us / 1000, 3, true);
-    else if (take_any("US")) out += Number(us, 6, true);
-    else if (take("AM") || take("PM")) out += hour >= 12 ? "PM" : "AM";
-    else if (take("am") || take("pm")) out += hour >= 12 ? "pm" : "am";
-    else if (take_any("YYYY")) out += Number(civil.year, 4, fill);
-    else if (take_any("YYY")) out += Number(civil.year % 1000, 3, fill);
-    else if (take_any("YY")) out += Number(civil.year % 100, 2, fill);
-    else if (take_any("IYYY")) out += Number(IsoYear(days), 4, fill);
-    else if (take_any("IW")) out += Number(IsoWeek(days), 2, fill);
-    else if (take_any("MONTH")) out += Padded(Cased(month, at.substr(0, 5)), fill);
-    else if (take_any("MON")) out += Cased(month.substr(0, 3), at.substr(0, 3));
-    else if (take_any("MM")) out += Number(civil.month, 2, fill);
-    else if (take_any("DDD")) out += Number(days - DaysFromCivil(civil.year, 1, 1) + 1, 3, fill);
-    else if (take_any("DAY")) out += Padded(Cased(day, at.substr(0, 3)), fill);
-    else if (take_any("DY")) out += Cased(day.substr(0, 3), at.substr(0, 2));
-    else if (take_any("DD")) out += Number(civil.day, 2, fill);
-    else if (take_any("ID")) out += Number((WeekDay(days) + 6) % 7 + 1, 1, fill);
-    else if (take("Q")) out += Number((civil.month - 1) / 3 + 1, 1, fill);
+    if (take_any("HH24"))
+      out += Number(hour, 2, fill);
+    else if (take_any("HH12") || take_any("HH"))
+      out += Number((hour + 11) % 12 + 1, 2, fill);
+    else if (take_any("MI"))
+      out += Number(clock / (60 * kSecondUs) % 60, 2, fill);
+    else if (take_any("SSSS"))
+      return std::nullopt;
+    else if (take_any("SS"))
+      out += Number(clock / kSecondUs % 60, 2, fill);
+    else if (take_any("MS"))
+      out += Number(us / 1000, 3, true);
+    else if (take_any("US"))
+      out += Number(us, 6, true);
+    else if (take("AM") || take("PM"))
+      out += hour >= 12 ? "PM" : "AM";
+    else if (take("am") || take("pm"))
+      out += hour >= 12 ? "pm" : "am";
+    else if (take_any("YYYY"))
+      out += Number(civil.year, 4, fill);
+    else if (take_any("YYY"))
+      out += Number(civil.year % 1000, 3, fill);
+    else if (take_any("YY"))
+      out += Number(civil.year % 100, 2, fill);
+    else if (take_any("IYYY"))
+      out += Number(IsoYear(days), 4, fill);
+    else if (take_any("IW"))
+      out += Number(IsoWeek(days), 2, fill);
+    else if (take_any("MONTH"))
+      out += Padded(Cased(month, at.substr(0, 5)), fill);
+    else if (take_any("MON"))
+      out += Cased(month.substr(0, 3), at.substr(0, 3));
+    else if (take_any("MM"))
+      out += Number(civil.month, 2, fill);
+    else if (take_any("DDD"))
+      out += Number(days - DaysFromCivil(civil.year, 1, 1) + 1, 3, fill);
+    else if (take_any("DAY"))
+      out += Padded(Cased(day, at.substr(0, 3)), fill);
+    else if (take_any("DY"))
+      out += Cased(day.substr(0, 3), at.substr(0, 2));
+    else if (take_any("DD"))
+      out += Number(civil.day, 2, fill);
+    else if (take_any("ID"))
+      out += Number((WeekDay(days) + 6) % 7 + 1, 1, fill);
+    else if (take("Q"))
+      out += Number((civil.month - 1) / 3 + 1, 1, fill);
     if (out.size() != before) {
       fill = true;
       continue;
@@ -274,7 +297,8 @@ std::optional<std::string> FormatTimestamp(int64_t local, std::string_view forma
     const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '\\';
     // "T" between a date and a time stands for itself, as letters that begin no pattern do.
     if (letter && c != 'T') return std::nullopt;
-    if (c == 'T' && (format.starts_with("TM") || format.starts_with("TZ") || format.starts_with("TH")))
+    if (c == 'T' &&
+        (format.starts_with("TM") || format.starts_with("TZ") || format.starts_with("TH")))
       return std::nullopt;
     out += c;
     format.remove_prefix(1);

@@ -1,5 +1,5 @@
-// Intervals: reading, printing, arithmetic. Source: DecodeInterval and EncodeInterval in datetime.c,
-// interval_mul and interval_cmp in timestamp.c.
+// Intervals: reading, printing, arithmetic. Source: DecodeInterval and EncodeInterval in
+// datetime.c, interval_mul and interval_cmp in timestamp.c.
 #include <charconv>
 #include <cmath>
 #include <cstdio>
@@ -118,7 +118,8 @@ ReadResult<Interval> ReadInterval(std::string_view text) {
   bool any = false;
   constexpr ReadError kUnknown = ReadError::unsupported;
   for (std::string_view word_and_rest = text;;) {
-    while (!word_and_rest.empty() && absl::ascii_isspace(static_cast<unsigned char>(word_and_rest[0])))
+    while (!word_and_rest.empty() &&
+           absl::ascii_isspace(static_cast<unsigned char>(word_and_rest[0])))
       word_and_rest.remove_prefix(1);
     if (word_and_rest.empty()) break;
     const size_t end = std::min(word_and_rest.find(' '), word_and_rest.size());
@@ -168,9 +169,11 @@ std::string StoredInterval(const Interval& interval) {
   if (text.empty() || interval.us != 0) {
     const bool minus = interval.us < 0;
     const std::string_view sign = minus ? "-" : before_negative ? "+" : "";
-    const uint64_t us = minus ? 0 - static_cast<uint64_t>(interval.us) : static_cast<uint64_t>(interval.us);
+    const uint64_t us =
+        minus ? 0 - static_cast<uint64_t>(interval.us) : static_cast<uint64_t>(interval.us);
     char clock[48];
-    std::snprintf(clock, sizeof clock, "%02lld:%02d:%02d", static_cast<long long>(us / 3600 / 1000000),
+    std::snprintf(clock, sizeof clock, "%02lld:%02d:%02d",
+                  static_cast<long long>(us / 3600 / 1000000),
                   static_cast<int>(us / 60 / 1000000 % 60), static_cast<int>(us / 1000000 % 60));
     text += StrCat(text.empty() ? "" : " ", sign, clock);
     if (us % 1000000 != 0) {
@@ -220,9 +223,7 @@ std::optional<Interval> Scaled(const Interval& interval, double factor) {
 }
 
 int CompareIntervals(const Interval& a, const Interval& b) {
-  const auto span = [](const Interval& i) {
-    return absl::int128(SpanOf(i)) * kDayUs + i.us;
-  };
+  const auto span = [](const Interval& i) { return absl::int128(SpanOf(i)) * kDayUs + i.us; };
   const absl::int128 x = span(a), y = span(b);
   return x < y ? -1 : x > y ? 1 : 0;
 }

@@ -316,7 +316,8 @@ Decimal Decimal::Trimmed() const {
   if (!finite()) return *this;
   const std::string text = TextOf(digits_);
   int zeros = 0;
-  while (zeros < scale_ && (digits_.empty() || text[text.size() - 1 - static_cast<size_t>(zeros)] == '0')) {
+  while (zeros < scale_ &&
+         (digits_.empty() || text[text.size() - 1 - static_cast<size_t>(zeros)] == '0')) {
     ++zeros;
   }
   return Truncated(scale_ - zeros);
@@ -418,8 +419,7 @@ Decimal DivideToScale(const Decimal& a, const Decimal& b, int scale, bool round)
   Decimal::Digits y = Decimal::Shifted(b.digits_, std::max(-up, 0));
   Decimal::Digits remainder;
   quotient.digits_ = Decimal::DivideMagnitudes(x, y, &remainder);
-  if (round &&
-      Decimal::CompareMagnitudes(Decimal::AddMagnitudes(remainder, remainder), y) >= 0) {
+  if (round && Decimal::CompareMagnitudes(Decimal::AddMagnitudes(remainder, remainder), y) >= 0) {
     quotient.digits_ = Decimal::AddMagnitudes(quotient.digits_, {1});
   }
   quotient.scale_ = scale;
@@ -442,8 +442,7 @@ Decimal Divide(const Decimal& a, const Decimal& b) {
   b.FirstBaseDigit(&weight_b, &digit_b);
   int weight = weight_a - weight_b;
   if (digit_a <= digit_b) --weight;
-  const int scale =
-      std::min(std::max({16 - weight * 4, a.scale_, b.scale_, 0}), kMaxResultScale);
+  const int scale = std::min(std::max({16 - weight * 4, a.scale_, b.scale_, 0}), kMaxResultScale);
   return DivideToScale(a, b, scale, true);
 }
 
@@ -466,12 +465,12 @@ Decimal SquareRoot(const Decimal& a) {
   // Newton's steps on integers: the root of a * 10^(2 * (scale + 1)).
   Decimal scaled = a.Rounded(2 * (scale + 1));
   if (scaled.digits_.empty()) return Decimal().Rounded(scale);
-  Decimal::Digits root = Decimal::Shifted(
-      {1}, static_cast<int>(Decimal::TextOf(scaled.digits_).size()) / 2 + 1);
+  Decimal::Digits root =
+      Decimal::Shifted({1}, static_cast<int>(Decimal::TextOf(scaled.digits_).size()) / 2 + 1);
   Decimal::Digits unused;
   while (true) {
-    Decimal::Digits next = Decimal::AddMagnitudes(
-        root, Decimal::DivideMagnitudes(scaled.digits_, root, &unused));
+    Decimal::Digits next =
+        Decimal::AddMagnitudes(root, Decimal::DivideMagnitudes(scaled.digits_, root, &unused));
     next = Decimal::DivideMagnitudes(next, {2}, &unused);
     if (Decimal::CompareMagnitudes(next, root) >= 0) break;
     root = std::move(next);

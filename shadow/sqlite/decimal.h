@@ -1,5 +1,5 @@
-// Exact decimal numbers as PostgreSQL's numeric has them: a value and a display scale. Source of the
-// rules of scale: src/backend/utils/adt/numeric.c.
+// Exact decimal numbers as PostgreSQL's numeric has them: a value and a display scale. Source of
+// the rules of scale: src/backend/utils/adt/numeric.c.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,8 @@ class Decimal {
 
   Decimal() = default;
   static Decimal FromInteger(int64_t value);
-  // As numeric_in reads it, blanks around it allowed; nullopt when malformed or beyond numeric's range.
+  // As numeric_in reads it, blanks around it allowed; nullopt when malformed or beyond numeric's
+  // range.
   static std::optional<Decimal> Parse(std::string_view text);
   // Of float8's shortest text to 15 significant digits, as the cast float8 -> numeric does.
   static std::optional<Decimal> FromDouble(double value, int significant_digits);

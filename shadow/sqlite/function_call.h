@@ -60,16 +60,19 @@ class Call {
   void Return(int64_t value) { sqlite3_result_int64(context_, value); }
   void Return(bool value) { sqlite3_result_int64(context_, value ? 1 : 0); }
   void Return(std::string_view text) {
-    sqlite3_result_text64(context_, text.data() == nullptr ? "" : text.data(), text.size(), SQLITE_TRANSIENT, SQLITE_UTF8);
+    sqlite3_result_text64(context_, text.data() == nullptr ? "" : text.data(), text.size(),
+                          SQLITE_TRANSIENT, SQLITE_UTF8);
   }
   void ReturnBlob(std::string_view bytes) {
-    sqlite3_result_blob64(context_, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(), SQLITE_TRANSIENT);
+    sqlite3_result_blob64(context_, bytes.data() == nullptr ? "" : bytes.data(), bytes.size(),
+                          SQLITE_TRANSIENT);
   }
   void Return(const Decimal& value) { Return(std::string_view(value.ToString())); }
   // An infinity or NaN that did not come in is an overflow.
   void ReturnReal(double value, bool infinite_allowed = false) {
     if (std::isnan(value)) return Refused("NaN in a float");
-    if (std::isinf(value) && !infinite_allowed) return Error("22003", "value out of range: overflow");
+    if (std::isinf(value) && !infinite_allowed)
+      return Error("22003", "value out of range: overflow");
     sqlite3_result_double(context_, value);
   }
   void ReturnNull() { sqlite3_result_null(context_); }
@@ -107,10 +110,13 @@ class Call {
     }
   }
 
-  void Error(std::string_view sqlstate, std::string_view message) { Stop({std::string(sqlstate), std::string(message)}); }
+  void Error(std::string_view sqlstate, std::string_view message) {
+    Stop({std::string(sqlstate), std::string(message)});
+  }
   void Refused(std::string_view construct) { Stop(Refuse(std::string(construct))); }
   void Stop(const Problem& problem) {
-    const std::string text = protocol::StrCat("PG", problem.refused() ? "REFUSED" : problem.sqlstate, "|", problem.message);
+    const std::string text = protocol::StrCat(
+        "PG", problem.refused() ? "REFUSED" : problem.sqlstate, "|", problem.message);
     sqlite3_result_error(context_, text.data(), static_cast<int>(text.size()));
   }
 
@@ -134,8 +140,8 @@ struct FunctionDefinition {
 };
 
 // One list a file.
-extern const std::vector<FunctionDefinition> kNumberFunctions, kTextFunctions, kTimeFunctions, kJsonFunctions,
-    kArrayFunctions;
+extern const std::vector<FunctionDefinition> kNumberFunctions, kTextFunctions, kTimeFunctions,
+    kJsonFunctions, kArrayFunctions;
 // functions_aggregates.cc
 absl::Status RegisterAggregates(sqlite3* db, FunctionSession* session);
 // functions.cc: the collations' orders

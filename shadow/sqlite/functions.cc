@@ -37,10 +37,14 @@ struct Collation {
   Order order;
 };
 const Collation kCollations[] = {
-    {"pg_numeric", [](const FunctionSession&, std::string_view a, std::string_view b) { return CompareNumerics(a, b); }},
-    {"pg_interval", [](const FunctionSession&, std::string_view a, std::string_view b) { return CompareIntervalTexts(a, b); }},
-    {"pg_text", [](const FunctionSession& s, std::string_view a, std::string_view b) { return CompareText(s, a, b); }},
-    {"pg_jsonb", [](const FunctionSession&, std::string_view a, std::string_view b) { return CompareJsonb(a, b); }},
+    {"pg_numeric", [](const FunctionSession&, std::string_view a,
+                      std::string_view b) { return CompareNumerics(a, b); }},
+    {"pg_interval", [](const FunctionSession&, std::string_view a,
+                       std::string_view b) { return CompareIntervalTexts(a, b); }},
+    {"pg_text", [](const FunctionSession& s, std::string_view a,
+                   std::string_view b) { return CompareText(s, a, b); }},
+    {"pg_jsonb", [](const FunctionSession&, std::string_view a,
+                    std::string_view b) { return CompareJsonb(a, b); }},
 };
 
 template <size_t kIndex>
@@ -83,24 +87,28 @@ void RunFunction(sqlite3_context* context, int count, sqlite3_value** values) {
 }
 
 absl::Status Failure(sqlite3* db, std::string_view what) {
-  return absl::InternalError(protocol::StrCat("SQLite: registering ", what, ": ", sqlite3_errmsg(db)));
+  return absl::InternalError(
+      protocol::StrCat("SQLite: registering ", what, ": ", sqlite3_errmsg(db)));
 }
 
 }  // namespace
 
 absl::Status RegisterFunctions(sqlite3* db, FunctionSession* session) {
-  for (const auto* list : {&kNumberFunctions, &kTextFunctions, &kTimeFunctions, &kJsonFunctions, &kArrayFunctions}) {
+  for (const auto* list :
+       {&kNumberFunctions, &kTextFunctions, &kTimeFunctions, &kJsonFunctions, &kArrayFunctions}) {
     for (const FunctionDefinition& definition : *list) {
       const int flags = SQLITE_UTF8 | (definition.deterministic ? SQLITE_DETERMINISTIC : 0);
-      const int code = sqlite3_create_function_v2(db, definition.name, definition.arguments, flags,
-                                                  new Bound{session, &definition}, RunFunction, nullptr, nullptr,
-                                                  [](void* bound) { delete static_cast<Bound*>(bound); });
+      const int code = sqlite3_create_function_v2(
+          db, definition.name, definition.arguments, flags, new Bound{session, &definition},
+          RunFunction, nullptr, nullptr, [](void* bound) { delete static_cast<Bound*>(bound); });
       if (code != SQLITE_OK) return Failure(db, definition.name);
     }
   }
-  int (*const collate[])(void*, int, const void*, int, const void*) = {Collate<0>, Collate<1>, Collate<2>, Collate<3>};
+  int (*const collate[])(void*, int, const void*, int, const void*) = {Collate<0>, Collate<1>,
+                                                                       Collate<2>, Collate<3>};
   for (size_t i = 0; i < std::size(collate); ++i) {
-    if (sqlite3_create_collation_v2(db, kCollations[i].name, SQLITE_UTF8, session, collate[i], nullptr) != SQLITE_OK)
+    if (sqlite3_create_collation_v2(db, kCollations[i].name, SQLITE_UTF8, session, collate[i],
+                                    nullptr) != SQLITE_OK)
       return Failure(db, kCollations[i].name);
   }
   // Arrays of what the file holds as numbers and plain texts: JSON is compared element by element.

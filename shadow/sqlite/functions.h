@@ -1,5 +1,5 @@
-// PostgreSQL's functions and sort orders for SQLite, registered on a connection. They stand in query
-// text alone: nothing in the file needs them.
+// PostgreSQL's functions and sort orders for SQLite, registered on a connection. They stand in
+// query text alone: nothing in the file needs them.
 #pragma once
 
 #include <string>

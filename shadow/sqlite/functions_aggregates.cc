@@ -165,7 +165,9 @@ std::string ItemOf(const SqlValue& value) {
 class ArrayAgg : public Aggregate {
  public:
   void Add(Call& c) override { json_ += StrCat(json_.empty() ? "[" : ",", ItemOf(c.Value(0))); }
-  void Finish(Call& c) override { json_.empty() ? c.ReturnNull() : c.Return(std::string_view(json_ + "]")); }
+  void Finish(Call& c) override {
+    json_.empty() ? c.ReturnNull() : c.Return(std::string_view(json_ + "]"));
+  }
 
  private:
   std::string json_;
@@ -175,7 +177,9 @@ class ArrayAgg : public Aggregate {
 class JsonAgg : public Aggregate {
  public:
   void Add(Call& c) override { items_.emplace_back(c.IsNull(0) ? "null" : c.Text(0)); }
-  void Finish(Call& c) override { items_.empty() ? c.ReturnNull() : c.Return(std::string_view(JsonbArray(items_))); }
+  void Finish(Call& c) override {
+    items_.empty() ? c.ReturnNull() : c.Return(std::string_view(JsonbArray(items_)));
+  }
 
  private:
   std::vector<std::string> items_;
@@ -193,7 +197,8 @@ class JsonObjectAgg : public Aggregate {
     if (null_key_) return c.Error("22023", "field name must not be null");
     if (jsonb_) return c.Return(std::string_view(JsonbObject(std::move(members_))));
     std::string out = "{ ";
-    for (const auto& [key, value] : members_) out += StrCat(out.size() == 2 ? "" : ", ", JsonQuoted(key), " : ", value);
+    for (const auto& [key, value] : members_)
+      out += StrCat(out.size() == 2 ? "" : ", ", JsonQuoted(key), " : ", value);
     c.Return(std::string_view(out + " }"));
   }
 
@@ -209,7 +214,8 @@ class Single : public Aggregate {
     if (count_++ == 0) value_ = c.Value(0);
   }
   void Finish(Call& c) override {
-    if (count_ > 1) return c.Error("21000", "more than one row returned by a subquery used as an expression");
+    if (count_ > 1)
+      return c.Error("21000", "more than one row returned by a subquery used as an expression");
     c.Return(value_);
   }
 
@@ -234,9 +240,12 @@ class SortedAgg : public Aggregate {
   }
   void Finish(Call& c) override {
     if (rows_.empty()) return c.ReturnNull();
-    std::stable_sort(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) { return Order(a, b) < 0; });
+    std::stable_sort(rows_.begin(), rows_.end(),
+                     [this](const Row& a, const Row& b) { return Order(a, b) < 0; });
     if (kind_.ends_with('d')) {
-      rows_.erase(std::unique(rows_.begin(), rows_.end(), [this](const Row& a, const Row& b) { return Order(a, b) == 0; }), rows_.end());
+      rows_.erase(std::unique(rows_.begin(), rows_.end(),
+                              [this](const Row& a, const Row& b) { return Order(a, b) == 0; }),
+                  rows_.end());
     }
     std::string out;
     for (size_t i = 0; i < rows_.size(); ++i) {
@@ -272,8 +281,10 @@ class SortedAgg : public Aggregate {
     return 0;
   }
   int OrderOf(const SqlValue& x, const SqlValue& y, char kind) const {
-    if (x.kind == SqlValue::Kind::integer && y.kind == SqlValue::Kind::integer) return x.integer < y.integer ? -1 : x.integer > y.integer;
-    if (x.kind == SqlValue::Kind::real || y.kind == SqlValue::Kind::real) return x.real < y.real ? -1 : x.real > y.real;
+    if (x.kind == SqlValue::Kind::integer && y.kind == SqlValue::Kind::integer)
+      return x.integer < y.integer ? -1 : x.integer > y.integer;
+    if (x.kind == SqlValue::Kind::real || y.kind == SqlValue::Kind::real)
+      return x.real < y.real ? -1 : x.real > y.real;
     if (kind == 'n') return CompareNumerics(x.bytes, y.bytes);
     if (kind == 'i') return CompareIntervalTexts(x.bytes, y.bytes);
     if (kind == 't') return CompareText(*session_, x.bytes, y.bytes);
@@ -294,11 +305,16 @@ struct Definition {
 const Definition kAggregates[] = {
     {"pg_sum_num", 1, [] { return std::unique_ptr<Aggregate>(new NumericSum(false)); }, true},
     {"pg_avg_num", 1, [] { return std::unique_ptr<Aggregate>(new NumericSum(true)); }, true},
-    {"pg_sum_float", 1, [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::sum)); }, true},
-    {"pg_sum_float4", 1, [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::single_sum)); }, true},
-    {"pg_avg_float", 1, [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::average)); }, true},
-    {"pg_variance", 2, [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::variance)); }, false},
-    {"pg_sum_interval", 1, [] { return std::unique_ptr<Aggregate>(new IntervalSum(false)); }, false},
+    {"pg_sum_float", 1,
+     [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::sum)); }, true},
+    {"pg_sum_float4", 1,
+     [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::single_sum)); }, true},
+    {"pg_avg_float", 1,
+     [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::average)); }, true},
+    {"pg_variance", 2,
+     [] { return std::unique_ptr<Aggregate>(new FloatSum(FloatSum::Kind::variance)); }, false},
+    {"pg_sum_interval", 1, [] { return std::unique_ptr<Aggregate>(new IntervalSum(false)); },
+     false},
     {"pg_avg_interval", 1, [] { return std::unique_ptr<Aggregate>(new IntervalSum(true)); }, false},
     {"pg_string_agg", 2, [] { return std::unique_ptr<Aggregate>(new StringAgg); }, false},
     {"pg_array_agg", 1, [] { return std::unique_ptr<Aggregate>(new ArrayAgg); }, false},
@@ -314,14 +330,17 @@ struct Bound {
 };
 
 Aggregate* StateOf(sqlite3_context* context, bool create) {
-  auto** slot = static_cast<Aggregate**>(sqlite3_aggregate_context(context, create ? sizeof(Aggregate*) : 0));
+  auto** slot =
+      static_cast<Aggregate**>(sqlite3_aggregate_context(context, create ? sizeof(Aggregate*) : 0));
   if (slot == nullptr) return nullptr;
-  if (*slot == nullptr && create) *slot = static_cast<const Bound*>(sqlite3_user_data(context))->definition->make().release();
+  if (*slot == nullptr && create)
+    *slot = static_cast<const Bound*>(sqlite3_user_data(context))->definition->make().release();
   return *slot;
 }
 
 Call CallOf(sqlite3_context* context, int count, sqlite3_value** values) {
-  return Call(context, count, values, static_cast<const Bound*>(sqlite3_user_data(context))->session);
+  return Call(context, count, values,
+              static_cast<const Bound*>(sqlite3_user_data(context))->session);
 }
 
 void Step(sqlite3_context* context, int count, sqlite3_value** values) {
@@ -352,8 +371,11 @@ void Final(sqlite3_context* context) {
 void NextValue(sqlite3_context* context, int, sqlite3_value** values) {
   sqlite3* db = sqlite3_context_db_handle(context);
   sqlite3_stmt* statement = nullptr;
-  constexpr char kSql[] = "UPDATE pgparity_sequences SET value=coalesce(value+increment,start) WHERE name=?1 RETURNING value";
-  if (sqlite3_prepare_v2(db, kSql, -1, &statement, nullptr) != SQLITE_OK) return sqlite3_result_error(context, sqlite3_errmsg(db), -1);
+  constexpr char kSql[] =
+      "UPDATE pgparity_sequences SET value=coalesce(value+increment,start) WHERE name=?1 RETURNING "
+      "value";
+  if (sqlite3_prepare_v2(db, kSql, -1, &statement, nullptr) != SQLITE_OK)
+    return sqlite3_result_error(context, sqlite3_errmsg(db), -1);
   sqlite3_bind_value(statement, 1, values[0]);
   if (sqlite3_step(statement) == SQLITE_ROW) {
     sqlite3_result_int64(context, sqlite3_column_int64(statement, 0));
@@ -368,12 +390,15 @@ void NextValue(sqlite3_context* context, int, sqlite3_value** values) {
 absl::Status RegisterAggregates(sqlite3* db, FunctionSession* session) {
   for (const Definition& definition : kAggregates) {
     const int code = sqlite3_create_window_function(
-        db, definition.name, definition.arguments, SQLITE_UTF8, new Bound{session, &definition}, Step, Final,
-        definition.window ? Value : nullptr, definition.window ? Inverse : nullptr,
+        db, definition.name, definition.arguments, SQLITE_UTF8, new Bound{session, &definition},
+        Step, Final, definition.window ? Value : nullptr, definition.window ? Inverse : nullptr,
         [](void* bound) { delete static_cast<Bound*>(bound); });
-    if (code != SQLITE_OK) return absl::InternalError(StrCat("SQLite: registering ", definition.name, ": ", sqlite3_errmsg(db)));
+    if (code != SQLITE_OK)
+      return absl::InternalError(
+          StrCat("SQLite: registering ", definition.name, ": ", sqlite3_errmsg(db)));
   }
-  if (sqlite3_create_function_v2(db, "pg_nextval", 1, SQLITE_UTF8, nullptr, NextValue, nullptr, nullptr, nullptr) != SQLITE_OK) {
+  if (sqlite3_create_function_v2(db, "pg_nextval", 1, SQLITE_UTF8, nullptr, NextValue, nullptr,
+                                 nullptr, nullptr) != SQLITE_OK) {
     return absl::InternalError(StrCat("SQLite: ", sqlite3_errmsg(db)));
   }
   return absl::OkStatus();

@@ -44,7 +44,8 @@ void Get(Call& c) {
   if (!text || item.starts_with('[')) return c.ReturnNull();
   const Oid element = static_cast<Oid>(c.Int(2));
   if (IsFloat(element)) return c.ReturnReal(std::strtod(text->c_str(), nullptr), true);
-  if (StorageOf(element) == Storage::integer) return c.Return(int64_t{std::strtoll(text->c_str(), nullptr, 10)});
+  if (StorageOf(element) == Storage::integer)
+    return c.Return(int64_t{std::strtoll(text->c_str(), nullptr, 10)});
   c.Return(std::string_view(*text));
 }
 
@@ -76,7 +77,8 @@ void ToString(Call& c) {
       text = c.Text(3);
     } else {
       SqlValue value = SqlValue::Text(*item);
-      if (StorageOf(element) == Storage::integer) value = SqlValue::Integer(std::strtoll(item->c_str(), nullptr, 10));
+      if (StorageOf(element) == Storage::integer)
+        value = SqlValue::Integer(std::strtoll(item->c_str(), nullptr, 10));
       if (IsFloat(element)) value = SqlValue::Real(std::strtod(item->c_str(), nullptr));
       const Result<std::string> shown = ShowValue(value, element, c.session().zone);
       if (const auto* problem = std::get_if<Problem>(&shown)) return c.Stop(*problem);
@@ -118,27 +120,32 @@ const std::vector<FunctionDefinition> kArrayFunctions = {
     {"pg_array", -1, Make, true},
     {"pg_array_get", 3, Get},
     {"pg_array_cat", 2, Concat, true},
-    {"pg_array_length", 2, [](Call& c) {
+    {"pg_array_length", 2,
+     [](Call& c) {
        const JsonParts parts = PartsOf(c.Text(0));
        if (parts.members.empty()) return c.ReturnNull();
        if (c.Int(1) != 1) return c.Refused("array_length of a dimension other than 1");
        c.Return(static_cast<int64_t>(parts.members.size()));
      }},
-    {"pg_array_cardinality", 1, [](Call& c) {
+    {"pg_array_cardinality", 1,
+     [](Call& c) {
        const JsonParts parts = PartsOf(c.Text(0));
-       if (!parts.members.empty() && parts.members[0].second.starts_with('[')) return c.Refused("cardinality of an array of arrays");
+       if (!parts.members.empty() && parts.members[0].second.starts_with('['))
+         return c.Refused("cardinality of an array of arrays");
        c.Return(static_cast<int64_t>(parts.members.size()));
      }},
     {"pg_array_to_string", 4, ToString, true},
     {"pg_string_to_array", 2, FromString, true},
-    {"pg_array_position", 2, [](Call& c) {
+    {"pg_array_position", 2,
+     [](Call& c) {
        const JsonParts array = PartsOf(c.Text(0));
        const std::string_view item = PartsOf(c.Text(1)).members.at(0).second;
        for (size_t i = 0; i < array.members.size(); ++i)
          if (array.members[i].second == item) return c.Return(static_cast<int64_t>(i + 1));
        c.ReturnNull();
      }},
-    {"pg_array_remove", 2, [](Call& c) {
+    {"pg_array_remove", 2,
+     [](Call& c) {
        const std::string_view item = PartsOf(c.Text(1)).members.at(0).second;
        std::vector<std::string_view> items;
        const JsonParts array = PartsOf(c.Text(0));
@@ -146,13 +153,15 @@ const std::vector<FunctionDefinition> kArrayFunctions = {
          if (value != item) items.push_back(value);
        c.Return(std::string_view(Joined(items)));
      }},
-    {"pg_array_contains", 2, [](Call& c) {
+    {"pg_array_contains", 2,
+     [](Call& c) {
        const JsonParts array = PartsOf(c.Text(0)), wanted = PartsOf(c.Text(1));
        bool all = true;
        for (const auto& [key, value] : wanted.members) all = all && Has(array, value);
        c.Return(all);
      }},
-    {"pg_array_overlap", 2, [](Call& c) {
+    {"pg_array_overlap", 2,
+     [](Call& c) {
        const JsonParts a = PartsOf(c.Text(0)), b = PartsOf(c.Text(1));
        bool any = false;
        for (const auto& [key, value] : b.members) any = any || Has(a, value);

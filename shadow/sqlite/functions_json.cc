@@ -10,7 +10,8 @@ namespace {
 using protocol::StrCat;
 
 // A member by key (text) or position (integer), from the end when negative.
-std::optional<std::string_view> Member(std::string_view json, std::string_view key, std::optional<int64_t> position) {
+std::optional<std::string_view> Member(std::string_view json, std::string_view key,
+                                       std::optional<int64_t> position) {
   const JsonParts parts = PartsOf(json);
   if (parts.kind == '{' && !position) {
     std::optional<std::string_view> found;
@@ -43,11 +44,14 @@ std::optional<int64_t> Position(std::string_view text) {
 
 void Get(Call& c) {
   const bool index = sqlite3_value_type(c.raw(1)) == SQLITE_INTEGER;
-  ReturnMember(c, Member(c.Text(0), index ? std::string_view() : c.Text(1), index ? std::optional(c.Int(1)) : std::nullopt),
+  ReturnMember(c,
+               Member(c.Text(0), index ? std::string_view() : c.Text(1),
+                      index ? std::optional(c.Int(1)) : std::nullopt),
                c.Int(2) != 0);
 }
 
-std::optional<std::string_view> Follow(std::string_view json, const std::vector<std::optional<std::string>>& path) {
+std::optional<std::string_view> Follow(std::string_view json,
+                                       const std::vector<std::optional<std::string>>& path) {
   std::optional<std::string_view> at = json;
   for (const auto& step : path) {
     if (!step) return std::nullopt;
@@ -80,7 +84,8 @@ void Concat(Call& c) {
     ++side;
   }
   if (a.kind == '{' || b.kind == '{') {
-    if (a.kind != '[' && b.kind != '[') return c.Error("22023", "invalid concatenation of jsonb objects");
+    if (a.kind != '[' && b.kind != '[')
+      return c.Error("22023", "invalid concatenation of jsonb objects");
   }
   c.Return(std::string_view(JsonbArray(items)));
 }
@@ -101,7 +106,8 @@ void Delete(Call& c) {
   if (index && at < 0) at += static_cast<int64_t>(parts.members.size());
   for (size_t i = 0; i < parts.members.size(); ++i) {
     const std::string_view value = parts.members[i].second;
-    const bool gone = index ? static_cast<int64_t>(i) == at : value.starts_with('"') && ScalarText(value) == c.Text(1);
+    const bool gone = index ? static_cast<int64_t>(i) == at
+                            : value.starts_with('"') && ScalarText(value) == c.Text(1);
     if (!gone) items.emplace_back(value);
   }
   c.Return(std::string_view(JsonbArray(items)));
@@ -111,13 +117,15 @@ bool Exists(std::string_view json, std::string_view key) {
   const JsonParts parts = PartsOf(json);
   if (parts.kind == 'v') return json.starts_with('"') && ScalarText(json) == key;
   for (const auto& [name, value] : parts.members) {
-    if (parts.kind == '{' ? name == key : value.starts_with('"') && ScalarText(value) == key) return true;
+    if (parts.kind == '{' ? name == key : value.starts_with('"') && ScalarText(value) == key)
+      return true;
   }
   return false;
 }
 
 // jsonb_set() along a path of keys; nullopt: as it was.
-std::optional<std::string> Set(std::string_view json, const std::vector<std::optional<std::string>>& path, size_t at,
+std::optional<std::string> Set(std::string_view json,
+                               const std::vector<std::optional<std::string>>& path, size_t at,
                                std::string_view value, bool create) {
   const JsonParts parts = PartsOf(json);
   const bool last = at + 1 == path.size();
@@ -190,7 +198,8 @@ void BuildObject(Call& c) {
     plain += StrCat(plain.empty() ? "" : ", ", JsonQuoted(c.Text(i)), " : ", value);
     members.emplace_back(c.Text(i), value);
   }
-  c.Return(std::string_view(c.Int(0) != 0 ? JsonbObject(std::move(members)) : StrCat("{", plain, "}")));
+  c.Return(
+      std::string_view(c.Int(0) != 0 ? JsonbObject(std::move(members)) : StrCat("{", plain, "}")));
 }
 
 void BuildArray(Call& c) {
@@ -217,18 +226,22 @@ const std::vector<FunctionDefinition> kJsonFunctions = {
     {"pg_json_get", 3, Get},
     {"pg_json_path", 3, Path},
     {"pg_json_typeof", 1, [](Call& c) { c.Return(JsonTypeOf(c.Text(0))); }},
-    {"pg_json_array_length", 1, [](Call& c) {
+    {"pg_json_array_length", 1,
+     [](Call& c) {
        const JsonParts parts = PartsOf(c.Text(0));
        if (parts.kind != '[') return c.Error("22023", "cannot get array length of a non-array");
        c.Return(static_cast<int64_t>(parts.members.size()));
      }},
-    {"pg_json_number", 1, [](Call& c) {
+    {"pg_json_number", 1,
+     [](Call& c) {
        const std::string_view text = c.Text(0);
        const bool plain = text.find_first_of("Nn") == std::string_view::npos;
        c.Return(std::string_view(plain ? std::string(text) : JsonQuoted(text)));
      }},
-    {"pg_float8_num_text", 2, [](Call& c) {
-       const auto number = Decimal::Parse(c.Int(1) == oid::kFloat4 ? ShowFloat(c.Real(0)) : ShowDouble(c.Real(0)));
+    {"pg_float8_num_text", 2,
+     [](Call& c) {
+       const auto number =
+           Decimal::Parse(c.Int(1) == oid::kFloat4 ? ShowFloat(c.Real(0)) : ShowDouble(c.Real(0)));
        c.Return(*number);
      }},
     {"pg_json_string", 1, [](Call& c) { c.Return(std::string_view(JsonQuoted(c.Text(0)))); }},
@@ -239,7 +252,8 @@ const std::vector<FunctionDefinition> kJsonFunctions = {
     {"pg_jsonb_delete", 2, Delete},
     {"pg_jsonb_contains", 2, [](Call& c) { c.Return(JsonbContains(c.Text(0), c.Text(1))); }},
     {"pg_jsonb_exists", 2, [](Call& c) { c.Return(Exists(c.Text(0), c.Text(1))); }},
-    {"pg_jsonb_exists_any", 3, [](Call& c) {
+    {"pg_jsonb_exists_any", 3,
+     [](Call& c) {
        const bool all = c.Int(2) != 0;
        bool result = all;
        for (const auto& key : ArrayItems(c.Text(1))) {
@@ -251,12 +265,16 @@ const std::vector<FunctionDefinition> kJsonFunctions = {
      }},
     {"pg_jsonb_set", 4, DoSet},
     {"pg_jsonb_strip_nulls", 1, [](Call& c) { c.Return(std::string_view(StripNulls(c.Text(0)))); }},
-    {"pg_jsonb_num", 1, [](Call& c) {
-       if (JsonTypeOf(c.Text(0)) != "number") return c.Error("22023", "cannot cast jsonb to a number");
+    {"pg_jsonb_num", 1,
+     [](Call& c) {
+       if (JsonTypeOf(c.Text(0)) != "number")
+         return c.Error("22023", "cannot cast jsonb to a number");
        c.Return(c.Text(0));
      }},
-    {"pg_jsonb_bool", 1, [](Call& c) {
-       if (JsonTypeOf(c.Text(0)) != "boolean") return c.Error("22023", "cannot cast jsonb to type boolean");
+    {"pg_jsonb_bool", 1,
+     [](Call& c) {
+       if (JsonTypeOf(c.Text(0)) != "boolean")
+         return c.Error("22023", "cannot cast jsonb to type boolean");
        c.Return(c.Text(0) == "true");
      }},
 };

@@ -10,7 +10,9 @@ int64_t Limit(int bytes) { return bytes == 2 ? INT16_MAX : bytes == 4 ? INT32_MA
 
 void ReturnInteger(Call& c, int bytes, int64_t value) {
   if (value > Limit(bytes) || value < -Limit(bytes) - 1) {
-    return c.Error("22003", bytes == 2 ? "smallint out of range" : bytes == 4 ? "integer out of range" : "bigint out of range");
+    return c.Error("22003", bytes == 2   ? "smallint out of range"
+                            : bytes == 4 ? "integer out of range"
+                                         : "bigint out of range");
   }
   c.Return(value);
 }
@@ -49,7 +51,9 @@ void Float(Call& c) {
     if (b == 0) return c.Error("22012", "division by zero");
     result = a / b;
   }
-  const bool vanished = result == 0 && (kOp == Op::mul ? a != 0 && b != 0 : kOp == Op::div && a != 0 && !std::isinf(b));
+  const bool vanished =
+      result == 0 &&
+      (kOp == Op::mul ? a != 0 && b != 0 : kOp == Op::div && a != 0 && !std::isinf(b));
   if (vanished) return c.Error("22003", "value out of range: underflow");
   c.ReturnReal(result, infinite);
 }
@@ -86,27 +90,35 @@ void FromNumeric(Call& c) {
 void ToFloat(Call& c, const Decimal& number, bool single) {
   double value = number.ToDouble();
   if (single) value = static_cast<double>(static_cast<float>(value));
-  if (std::isinf(value) && number.finite()) return c.Error("22003", "out of range for type double precision");
-  if (value == 0 && !number.zero()) return c.Error("22003", "out of range for type double precision");
+  if (std::isinf(value) && number.finite())
+    return c.Error("22003", "out of range for type double precision");
+  if (value == 0 && !number.zero())
+    return c.Error("22003", "out of range for type double precision");
   c.ReturnReal(value, true);
 }
 
 void Float4(Call& c) {
   const double given = c.Real(0);
   const auto value = static_cast<double>(static_cast<float>(given));
-  if (std::isinf(value) && !std::isinf(given)) return c.Error("22003", "value out of range: overflow");
+  if (std::isinf(value) && !std::isinf(given))
+    return c.Error("22003", "value out of range: overflow");
   if (value == 0 && given != 0) return c.Error("22003", "value out of range: underflow");
   c.ReturnReal(value, true);
 }
 
-void FloatToNumeric(Call& c, double value, int digits) { c.Return(*Decimal::FromDouble(value, digits)); }
+void FloatToNumeric(Call& c, double value, int digits) {
+  c.Return(*Decimal::FromDouble(value, digits));
+}
 
 void Power(Call& c) {
   const double a = c.Real(0), b = c.Real(1);
   if (a == 0 && b < 0) return c.Error("2201F", "zero raised to a negative power is undefined");
-  if (a < 0 && std::floor(b) != b) return c.Error("2201F", "a negative number raised to a non-integer power yields a complex result");
+  if (a < 0 && std::floor(b) != b)
+    return c.Error("2201F",
+                   "a negative number raised to a non-integer power yields a complex result");
   const double result = std::pow(a, b);
-  if (result == 0 && a != 0 && !std::isinf(a) && !std::isinf(b)) return c.Error("22003", "value out of range: underflow");
+  if (result == 0 && a != 0 && !std::isinf(a) && !std::isinf(b))
+    return c.Error("22003", "value out of range: underflow");
   c.ReturnReal(result, std::isinf(a) || std::isinf(b));
 }
 
@@ -129,23 +141,40 @@ void Math(Call& c) {
 void RoundNumeric(Call& c, bool round) {
   const Decimal number = c.Number(0);
   const int64_t scale = std::min<int64_t>(std::max<int64_t>(c.Int(1), -2000), 2000);
-  const Decimal result = round ? number.Rounded(static_cast<int>(scale)) : number.Truncated(static_cast<int>(scale));
+  const Decimal result =
+      round ? number.Rounded(static_cast<int>(scale)) : number.Truncated(static_cast<int>(scale));
   c.Return(result);
 }
 
 }  // namespace
 
 const std::vector<FunctionDefinition> kNumberFunctions = {
-    {"pg_add2", 2, Integer<Op::add, 2>}, {"pg_add4", 2, Integer<Op::add, 4>}, {"pg_add8", 2, Integer<Op::add, 8>},
-    {"pg_sub2", 2, Integer<Op::sub, 2>}, {"pg_sub4", 2, Integer<Op::sub, 4>}, {"pg_sub8", 2, Integer<Op::sub, 8>},
-    {"pg_mul2", 2, Integer<Op::mul, 2>}, {"pg_mul4", 2, Integer<Op::mul, 4>}, {"pg_mul8", 2, Integer<Op::mul, 8>},
-    {"pg_div2", 2, Integer<Op::div, 2>}, {"pg_div4", 2, Integer<Op::div, 4>}, {"pg_div8", 2, Integer<Op::div, 8>},
-    {"pg_mod2", 2, Integer<Op::mod, 2>}, {"pg_mod4", 2, Integer<Op::mod, 4>}, {"pg_mod8", 2, Integer<Op::mod, 8>},
+    {"pg_add2", 2, Integer<Op::add, 2>},
+    {"pg_add4", 2, Integer<Op::add, 4>},
+    {"pg_add8", 2, Integer<Op::add, 8>},
+    {"pg_sub2", 2, Integer<Op::sub, 2>},
+    {"pg_sub4", 2, Integer<Op::sub, 4>},
+    {"pg_sub8", 2, Integer<Op::sub, 8>},
+    {"pg_mul2", 2, Integer<Op::mul, 2>},
+    {"pg_mul4", 2, Integer<Op::mul, 4>},
+    {"pg_mul8", 2, Integer<Op::mul, 8>},
+    {"pg_div2", 2, Integer<Op::div, 2>},
+    {"pg_div4", 2, Integer<Op::div, 4>},
+    {"pg_div8", 2, Integer<Op::div, 8>},
+    {"pg_mod2", 2, Integer<Op::mod, 2>},
+    {"pg_mod4", 2, Integer<Op::mod, 4>},
+    {"pg_mod8", 2, Integer<Op::mod, 8>},
     {"pg_xor", 2, [](Call& c) { c.Return(c.Int(0) ^ c.Int(1)); }},
-    {"pg_fadd", 2, Float<Op::add>}, {"pg_fsub", 2, Float<Op::sub>}, {"pg_fmul", 2, Float<Op::mul>}, {"pg_fdiv", 2, Float<Op::div>},
-    {"pg_num_add", 2, Numeric<Add, false>}, {"pg_num_sub", 2, Numeric<Subtract, false>},
-    {"pg_num_mul", 2, Numeric<Multiply, false>}, {"pg_num_div", 2, Numeric<Divide, true>},
-    {"pg_num_mod", 2, Numeric<Modulo, true>}, {"pg_num_idiv", 2, Numeric<WholeQuotient, true>},
+    {"pg_fadd", 2, Float<Op::add>},
+    {"pg_fsub", 2, Float<Op::sub>},
+    {"pg_fmul", 2, Float<Op::mul>},
+    {"pg_fdiv", 2, Float<Op::div>},
+    {"pg_num_add", 2, Numeric<Add, false>},
+    {"pg_num_sub", 2, Numeric<Subtract, false>},
+    {"pg_num_mul", 2, Numeric<Multiply, false>},
+    {"pg_num_div", 2, Numeric<Divide, true>},
+    {"pg_num_mod", 2, Numeric<Modulo, true>},
+    {"pg_num_idiv", 2, Numeric<WholeQuotient, true>},
     {"pg_num_neg", 1, [](Call& c) { c.Return(c.Number(0).Negated()); }},
     {"pg_num_abs", 1, [](Call& c) { c.Return(c.Number(0).Abs()); }},
     {"pg_num_floor", 1, [](Call& c) { c.Return(c.Number(0).Floor()); }},
@@ -153,27 +182,41 @@ const std::vector<FunctionDefinition> kNumberFunctions = {
     {"pg_num_round", 2, [](Call& c) { RoundNumeric(c, true); }},
     {"pg_num_trunc", 2, [](Call& c) { RoundNumeric(c, false); }},
     {"pg_num_trim", 1, [](Call& c) { c.Return(c.Number(0).Trimmed()); }},
-    {"pg_num_scale", 1, [](Call& c) { c.Number(0).finite() ? c.Return(int64_t{c.Number(0).scale()}) : c.ReturnNull(); }},
-    {"pg_num_sign", 1, [](Call& c) {
+    {"pg_num_scale", 1,
+     [](Call& c) {
+       c.Number(0).finite() ? c.Return(int64_t{c.Number(0).scale()}) : c.ReturnNull();
+     }},
+    {"pg_num_sign", 1,
+     [](Call& c) {
        const Decimal n = c.Number(0);
        if (n.kind() == Decimal::Kind::nan) return c.Return(n);
        c.Return(Decimal::FromInteger(n.zero() ? 0 : n.negative() ? -1 : 1));
      }},
-    {"pg_num_sqrt", 1, [](Call& c) {
-       if (c.Number(0).negative()) return c.Error("2201F", "cannot take square root of a negative number");
+    {"pg_num_sqrt", 1,
+     [](Call& c) {
+       if (c.Number(0).negative())
+         return c.Error("2201F", "cannot take square root of a negative number");
        c.Return(SquareRoot(c.Number(0)));
      }},
     {"pg_int2", 1, [](Call& c) { ReturnInteger(c, 2, c.Int(0)); }},
     {"pg_int4", 1, [](Call& c) { ReturnInteger(c, 4, c.Int(0)); }},
-    {"pg_float_int2", 1, FromFloat<2>}, {"pg_float_int4", 1, FromFloat<4>}, {"pg_float_int8", 1, FromFloat<8>},
-    {"pg_num_int2", 1, FromNumeric<2>}, {"pg_num_int4", 1, FromNumeric<4>}, {"pg_num_int8", 1, FromNumeric<8>},
+    {"pg_float_int2", 1, FromFloat<2>},
+    {"pg_float_int4", 1, FromFloat<4>},
+    {"pg_float_int8", 1, FromFloat<8>},
+    {"pg_num_int2", 1, FromNumeric<2>},
+    {"pg_num_int4", 1, FromNumeric<4>},
+    {"pg_num_int8", 1, FromNumeric<8>},
     {"pg_float4", 1, Float4},
     {"pg_float4_num", 1, [](Call& c) { FloatToNumeric(c, c.Real(0), 6); }},
     {"pg_float8_num", 1, [](Call& c) { FloatToNumeric(c, c.Real(0), 15); }},
     {"pg_num_float8", 1, [](Call& c) { ToFloat(c, c.Number(0), false); }},
     {"pg_num_float4", 1, [](Call& c) { ToFloat(c, c.Number(0), true); }},
-    {"pg_ldexp", 2, [](Call& c) { c.ReturnReal(std::ldexp(static_cast<double>(c.Int(0)), static_cast<int>(c.Int(1)))); }},
-    {"pg_abs", 2, [](Call& c) {
+    {"pg_ldexp", 2,
+     [](Call& c) {
+       c.ReturnReal(std::ldexp(static_cast<double>(c.Int(0)), static_cast<int>(c.Int(1))));
+     }},
+    {"pg_abs", 2,
+     [](Call& c) {
        const int64_t value = c.Int(0);
        if (value == INT64_MIN) return c.Error("22003", "bigint out of range");
        ReturnInteger(c, static_cast<int>(c.Int(1)), value < 0 ? -value : value);
@@ -182,30 +225,42 @@ const std::vector<FunctionDefinition> kNumberFunctions = {
     {"pg_ftrunc", 1, [](Call& c) { c.ReturnReal(std::trunc(c.Real(0)), true); }},
     {"pg_ffloor", 1, [](Call& c) { c.ReturnReal(std::floor(c.Real(0)), true); }},
     {"pg_fceil", 1, [](Call& c) { c.ReturnReal(std::ceil(c.Real(0)), true); }},
-    {"pg_fsign", 1, [](Call& c) { c.ReturnReal(c.Real(0) > 0 ? 1 : c.Real(0) < 0 ? -1 : 0); }},
-    {"pg_sqrt", 1, [](Call& c) {
+    {"pg_fsign", 1, [](Call& c) { c.ReturnReal(c.Real(0) > 0   ? 1
+                                               : c.Real(0) < 0 ? -1
+                                                               : 0); }},
+    {"pg_sqrt", 1,
+     [](Call& c) {
        if (c.Real(0) < 0) return c.Error("2201F", "cannot take square root of a negative number");
        c.ReturnReal(std::sqrt(c.Real(0)), true);
      }},
     {"pg_power", 2, Power},
     {"pg_fmath", 2, Math},
-    {"pg_step", 1, [](Call& c) {
+    {"pg_step", 1,
+     [](Call& c) {
        if (c.Int(0) == 0) return c.Error("22023", "step size cannot equal zero");
        c.Return(c.Int(0));
-     }, true},
-    {"pg_limit", 1, [](Call& c) {
+     },
+     true},
+    {"pg_limit", 1,
+     [](Call& c) {
        if (c.IsNull(0)) return c.Return(int64_t{-1});
        if (c.Int(0) < 0) return c.Error("2201W", "LIMIT must not be negative");
        c.Return(c.Int(0));
-     }, true},
-    {"pg_offset", 1, [](Call& c) {
+     },
+     true},
+    {"pg_offset", 1,
+     [](Call& c) {
        if (!c.IsNull(0) && c.Int(0) < 0) return c.Error("2201X", "OFFSET must not be negative");
        c.Return(c.IsNull(0) ? int64_t{0} : c.Int(0));
-     }, true},
-    {"pg_not_null", 1, [](Call& c) {
-       if (c.IsNull(0)) return c.Error("23502", "null value in column violates not-null constraint");
+     },
+     true},
+    {"pg_not_null", 1,
+     [](Call& c) {
+       if (c.IsNull(0))
+         return c.Error("23502", "null value in column violates not-null constraint");
        c.Return(c.Value(0));
-     }, true},
+     },
+     true},
 };
 
 }  // namespace pgparity::shadow::sqlite

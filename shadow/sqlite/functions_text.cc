@@ -1,5 +1,5 @@
-// Strings. Source of the rules: varlena.c, oracle_compat.c, like_match.c, formatting.c. Case goes by
-// Unicode's simple mappings, one character for one, as the C library's towupper() does.
+// Strings. Source of the rules: varlena.c, oracle_compat.c, like_match.c, formatting.c. Case goes
+// by Unicode's simple mappings, one character for one, as the C library's towupper() does.
 #include <unicode/uchar.h>
 #include <unicode/uregex.h>
 #include <unicode/ustring.h>
@@ -21,7 +21,8 @@ std::u32string Decode(std::string_view text) {
     const auto byte = static_cast<unsigned char>(text[i]);
     const size_t length = byte < 0x80 ? 1 : byte < 0xE0 ? 2 : byte < 0xF0 ? 3 : 4;
     char32_t c = length == 1 ? byte : byte & (0xFF >> (length + 1));
-    for (size_t k = 1; k < length && i + k < text.size(); ++k) c = c << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3F);
+    for (size_t k = 1; k < length && i + k < text.size(); ++k)
+      c = c << 6 | (static_cast<unsigned char>(text[i + k]) & 0x3F);
     out.push_back(c);
     i += length;
   }
@@ -36,7 +37,8 @@ std::string Encode(std::u32string_view text) {
     } else if (c < 0x800) {
       out += {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
     } else if (c < 0x10000) {
-      out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
+      out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+              static_cast<char>(0x80 | (c & 0x3F))};
     } else {
       out += {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
               static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
@@ -70,7 +72,8 @@ void InitCap(Call& c) {
 enum class Match : uint8_t { yes, no, bad_pattern };
 
 // One token of a pattern at `at`: any character, any string, or a literal one.
-Match MatchLike(const std::u32string& text, size_t t, const std::u32string& pattern, size_t p, char32_t escape, bool escapes) {
+Match MatchLike(const std::u32string& text, size_t t, const std::u32string& pattern, size_t p,
+                char32_t escape, bool escapes) {
   while (p < pattern.size()) {
     if (escapes && pattern[p] == escape) {
       if (++p >= pattern.size()) return Match::bad_pattern;
@@ -113,8 +116,10 @@ void Like(Call& c) {
     for (std::u32string* each : {&text, &pattern})
       for (char32_t& character : *each) character = ToLower(character);
   }
-  const Match match = MatchLike(text, 0, pattern, 0, escape.empty() ? 0 : escape[0], !escape.empty());
-  if (match == Match::bad_pattern) return c.Error("22025", "LIKE pattern must not end with escape character");
+  const Match match =
+      MatchLike(text, 0, pattern, 0, escape.empty() ? 0 : escape[0], !escape.empty());
+  if (match == Match::bad_pattern)
+    return c.Error("22025", "LIKE pattern must not end with escape character");
   c.Return(match == Match::yes);
 }
 
@@ -130,7 +135,8 @@ void Substring(Call& c) {
   }
   const int64_t from = std::max<int64_t>(start, 1), to = std::min(end, size + 1);
   if (from >= to) return c.Return(std::string_view());
-  c.Return(std::string_view(Encode(std::u32string_view(text).substr(static_cast<size_t>(from - 1), static_cast<size_t>(to - from)))));
+  c.Return(std::string_view(Encode(std::u32string_view(text).substr(
+      static_cast<size_t>(from - 1), static_cast<size_t>(to - from)))));
 }
 
 void Side(Call& c, bool left) {
@@ -139,7 +145,8 @@ void Side(Call& c, bool left) {
   const int64_t count = std::max<int64_t>(0, std::min(size, n < 0 ? size + n : n));
   const auto length = static_cast<size_t>(count);
   const std::u32string_view view = text;
-  c.Return(std::string_view(Encode(left ? view.substr(0, length) : view.substr(view.size() - length))));
+  c.Return(
+      std::string_view(Encode(left ? view.substr(0, length) : view.substr(view.size() - length))));
 }
 
 // Which ends: 1 left, 2 right, 3 both.
@@ -157,13 +164,15 @@ void Pad(Call& c, bool left) {
   const int64_t wanted = std::max<int64_t>(0, c.Int(1));
   if (wanted > (1 << 26)) return c.Error("54000", "requested length too large");
   std::u32string kept = text.substr(0, static_cast<size_t>(wanted)), padding;
-  while (!fill.empty() && kept.size() + padding.size() < static_cast<size_t>(wanted)) padding.push_back(fill[padding.size() % fill.size()]);
+  while (!fill.empty() && kept.size() + padding.size() < static_cast<size_t>(wanted))
+    padding.push_back(fill[padding.size() % fill.size()]);
   c.Return(std::string_view(Encode(left ? padding + kept : kept + padding)));
 }
 
 void Repeat(Call& c) {
   const int64_t count = std::max<int64_t>(0, c.Int(1));
-  if (count * static_cast<int64_t>(c.Text(0).size()) > (1 << 28)) return c.Error("54000", "requested length too large");
+  if (count * static_cast<int64_t>(c.Text(0).size()) > (1 << 28))
+    return c.Error("54000", "requested length too large");
   std::string out;
   for (int64_t i = 0; i < count; ++i) out += c.Text(0);
   c.Return(std::string_view(out));
@@ -216,12 +225,16 @@ void Overlay(Call& c) {
   const std::u32string text = Decode(c.Text(0));
   const int64_t start = c.Int(2), length = c.Int(3), size = static_cast<int64_t>(text.size());
   if (start < 1) return c.Error("22011", "negative substring length not allowed");
-  auto clamp = [&](int64_t at) { return static_cast<size_t>(std::max<int64_t>(0, std::min(at, size))); };
-  c.Return(std::string_view(Encode(text.substr(0, clamp(start - 1))) + std::string(c.Text(1)) + Encode(text.substr(clamp(start - 1 + length)))));
+  auto clamp = [&](int64_t at) {
+    return static_cast<size_t>(std::max<int64_t>(0, std::min(at, size)));
+  };
+  c.Return(std::string_view(Encode(text.substr(0, clamp(start - 1))) + std::string(c.Text(1)) +
+                            Encode(text.substr(clamp(start - 1 + length)))));
 }
 
 void Hex(Call& c) {
-  const auto value = static_cast<uint64_t>(c.Int(1) == 4 ? static_cast<uint32_t>(c.Int(0)) : static_cast<uint64_t>(c.Int(0)));
+  const auto value = static_cast<uint64_t>(c.Int(1) == 4 ? static_cast<uint32_t>(c.Int(0))
+                                                         : static_cast<uint64_t>(c.Int(0)));
   char text[32];
   std::snprintf(text, sizeof text, "%llx", static_cast<unsigned long long>(value));
   c.Return(std::string_view(text));
@@ -230,7 +243,8 @@ void Hex(Call& c) {
 std::string HexOf(std::string_view bytes) {
   std::string out;
   constexpr char kHex[] = "0123456789abcdef";
-  for (const char byte : bytes) out += {kHex[static_cast<unsigned char>(byte) >> 4], kHex[byte & 15]};
+  for (const char byte : bytes)
+    out += {kHex[static_cast<unsigned char>(byte) >> 4], kHex[byte & 15]};
   return out;
 }
 
@@ -283,7 +297,8 @@ void Format(Call& c) {
   c.Return(std::string_view(out));
 }
 
-constexpr std::string_view kBase64 = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+constexpr std::string_view kBase64 =
+    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
 void EncodeBytes(Call& c) {
   const std::string_view bytes = c.Text(0), format = c.Text(1);
@@ -294,7 +309,8 @@ void EncodeBytes(Call& c) {
   for (size_t i = 0; i < bytes.size(); i += 3) {
     uint32_t group = 0;
     const size_t have = std::min<size_t>(3, bytes.size() - i);
-    for (size_t k = 0; k < 3; ++k) group = group << 8 | (k < have ? static_cast<unsigned char>(bytes[i + k]) : 0u);
+    for (size_t k = 0; k < 3; ++k)
+      group = group << 8 | (k < have ? static_cast<unsigned char>(bytes[i + k]) : 0u);
     for (size_t k = 0; k < 4; ++k) out += k <= have ? kBase64[group >> (18 - 6 * k) & 63] : '=';
     if ((line += 4) == 76 && i + 3 < bytes.size()) {
       out += '\n';
@@ -307,7 +323,8 @@ void EncodeBytes(Call& c) {
 
 void DecodeBytes(Call& c) {
   if (!SameWord(c.Text(1), "hex")) return c.Refused("decode of this format");
-  const Result<SqlValue> value = ReadValue(StrCat("\\x", c.Text(0)), {oid::kBytea}, absl::UTCTimeZone(), false);
+  const Result<SqlValue> value =
+      ReadValue(StrCat("\\x", c.Text(0)), {oid::kBytea}, absl::UTCTimeZone(), false);
   c.ReturnResult(value);
 }
 
@@ -332,10 +349,14 @@ bool IsPlainPattern(std::string_view pattern, bool positions) {
       i = end;
     }
     // Which of two matches is taken differs.
-    if (positions && (x == '|' || (x == '?' && i > 0 && std::string_view("*+?}").find(pattern[i - 1]) != std::string_view::npos))) return false;
+    if (positions &&
+        (x == '|' || (x == '?' && i > 0 &&
+                      std::string_view("*+?}").find(pattern[i - 1]) != std::string_view::npos)))
+      return false;
     if (x == '*' && (i == 0 || pattern[i - 1] == '(' || pattern[i - 1] == '|')) return false;
-    if (x == '{' && (i + 1 >= pattern.size() || pattern[i + 1] < '0' || pattern[i + 1] > '9')) return false;
-    if (x == '#' ) return false;
+    if (x == '{' && (i + 1 >= pattern.size() || pattern[i + 1] < '0' || pattern[i + 1] > '9'))
+      return false;
+    if (x == '#') return false;
   }
   return pattern.size() < 1000 && !pattern.starts_with("***");
 }
@@ -350,7 +371,9 @@ Regex Compile(std::string_view pattern, bool fold) {
   UErrorCode error = U_ZERO_ERROR;
   UParseError where;
   Regex regex(uregex_open(wide.data(), static_cast<int32_t>(wide.size()),
-                          static_cast<uint32_t>(UREGEX_DOTALL) | (fold ? static_cast<uint32_t>(UREGEX_CASE_INSENSITIVE) : 0u), &where, &error));
+                          static_cast<uint32_t>(UREGEX_DOTALL) |
+                              (fold ? static_cast<uint32_t>(UREGEX_CASE_INSENSITIVE) : 0u),
+                          &where, &error));
   if (U_FAILURE(error)) regex.reset();
   return regex;
 }
@@ -365,14 +388,16 @@ std::u16string Utf16(std::string_view text) {
   std::u16string wide(text.size(), u'\0');
   int32_t length = 0;
   UErrorCode error = U_ZERO_ERROR;
-  u_strFromUTF8(wide.data(), static_cast<int32_t>(wide.size()), &length, text.data(), static_cast<int32_t>(text.size()), &error);
+  u_strFromUTF8(wide.data(), static_cast<int32_t>(wide.size()), &length, text.data(),
+                static_cast<int32_t>(text.size()), &error);
   wide.resize(U_FAILURE(error) ? 0 : static_cast<size_t>(length));
   return wide;
 }
 
 void RegexMatches(Call& c) {
   const std::string_view text = c.Text(0), pattern = c.Text(1);
-  const bool foreign = !IsAscii(text) && (c.Int(2) != 0 || pattern.find('\\') != std::string_view::npos);
+  const bool foreign =
+      !IsAscii(text) && (c.Int(2) != 0 || pattern.find('\\') != std::string_view::npos);
   if (!IsPlainPattern(pattern, false) || foreign || text.find('\n') != std::string_view::npos) {
     return c.Refused("regular expression");
   }
@@ -388,8 +413,9 @@ void RegexMatches(Call& c) {
 
 void RegexReplace(Call& c) {
   const std::string_view text = c.Text(0), pattern = c.Text(1), to = c.Text(2), flags = c.Text(3);
-  if (!IsPlainPattern(pattern, true) || !IsAscii(text) || text.find('\n') != std::string_view::npos ||
-      to.find('\\') != std::string_view::npos || flags.find_first_not_of("gi") != std::string_view::npos) {
+  if (!IsPlainPattern(pattern, true) || !IsAscii(text) ||
+      text.find('\n') != std::string_view::npos || to.find('\\') != std::string_view::npos ||
+      flags.find_first_not_of("gi") != std::string_view::npos) {
     return c.Refused("regexp_replace");
   }
   const Regex regex = Compile(pattern, flags.find('i') != std::string_view::npos);
@@ -432,28 +458,36 @@ const std::vector<FunctionDefinition> kTextFunctions = {
     {"pg_rpad", 3, [](Call& c) { Pad(c, false); }},
     {"pg_repeat", 2, Repeat},
     {"pg_replace", 3, Replace},
-    {"pg_reverse", 1, [](Call& c) {
+    {"pg_reverse", 1,
+     [](Call& c) {
        std::u32string text = Decode(c.Text(0));
        c.Return(std::string_view(Encode(std::u32string(text.rbegin(), text.rend()))));
      }},
-    {"pg_strpos", 2, [](Call& c) {
+    {"pg_strpos", 2,
+     [](Call& c) {
        const size_t at = c.Text(0).find(c.Text(1));
-       c.Return(at == std::string_view::npos ? int64_t{0} : static_cast<int64_t>(CharacterCount(c.Text(0).substr(0, at))) + 1);
+       c.Return(at == std::string_view::npos
+                    ? int64_t{0}
+                    : static_cast<int64_t>(CharacterCount(c.Text(0).substr(0, at))) + 1);
      }},
     {"pg_split_part", 3, SplitPart},
     {"pg_translate", 3, Translate},
     {"pg_overlay", 4, Overlay},
-    {"pg_ascii", 1, [](Call& c) {
+    {"pg_ascii", 1,
+     [](Call& c) {
        const std::u32string text = Decode(c.Text(0));
        c.Return(text.empty() ? int64_t{0} : static_cast<int64_t>(text[0]));
      }},
-    {"pg_chr", 1, [](Call& c) {
+    {"pg_chr", 1,
+     [](Call& c) {
        const int64_t code = c.Int(0);
        if (code == 0) return c.Error("54000", "null character not permitted");
-       if (code < 0 || code > 0x10FFFF) return c.Error("54000", "requested character too large for encoding");
+       if (code < 0 || code > 0x10FFFF)
+         return c.Error("54000", "requested character too large for encoding");
        c.Return(std::string_view(Encode(std::u32string(1, static_cast<char32_t>(code)))));
      }},
-    {"pg_md5", 1, [](Call& c) {
+    {"pg_md5", 1,
+     [](Call& c) {
        const auto hex = protocol::Md5Hex(c.Text(0));
        if (!hex.ok()) return c.Refused("md5");
        c.Return(std::string_view(*hex));
@@ -467,7 +501,8 @@ const std::vector<FunctionDefinition> kTextFunctions = {
     {"pg_format", -1, Format, true},
     {"pg_encode", 2, EncodeBytes},
     {"pg_decode", 2, DecodeBytes},
-    {"pg_bool_text", 1, [](Call& c) { c.Return(std::string_view(c.Int(0) != 0 ? "true" : "false")); }},
+    {"pg_bool_text", 1,
+     [](Call& c) { c.Return(std::string_view(c.Int(0) != 0 ? "true" : "false")); }},
     {"pg_bytea_concat", 2, [](Call& c) { c.ReturnBlob(StrCat(c.Text(0), c.Text(1))); }},
     {"pg_regexp", 3, RegexMatches},
     {"pg_regexp_replace", 4, RegexReplace},

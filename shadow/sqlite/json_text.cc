@@ -46,7 +46,9 @@ class Walker {
         if (depth == 0) break;
       }
     } else {
-      while (!rest_.empty() && rest_[0] != ',' && rest_[0] != '}' && rest_[0] != ']' && !IsSpace(rest_[0])) rest_.remove_prefix(1);
+      while (!rest_.empty() && rest_[0] != ',' && rest_[0] != '}' && rest_[0] != ']' &&
+             !IsSpace(rest_[0]))
+        rest_.remove_prefix(1);
     }
     return begin.substr(0, begin.size() - rest_.size());
   }
@@ -54,7 +56,8 @@ class Walker {
  private:
   void SkipString() {
     rest_.remove_prefix(1);
-    while (!rest_.empty() && rest_[0] != '"') rest_.remove_prefix(rest_[0] == '\\' && rest_.size() > 1 ? 2 : 1);
+    while (!rest_.empty() && rest_[0] != '"')
+      rest_.remove_prefix(rest_[0] == '\\' && rest_.size() > 1 ? 2 : 1);
     if (!rest_.empty()) rest_.remove_prefix(1);
   }
   std::string_view rest_;
@@ -62,7 +65,8 @@ class Walker {
 
 uint32_t HexValue(std::string_view digits) {
   uint32_t value = 0;
-  for (const char c : digits) value = value * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
+  for (const char c : digits)
+    value = value * 16 + static_cast<uint32_t>(c <= '9' ? c - '0' : (c | 32) - 'a' + 10);
   return value;
 }
 
@@ -72,10 +76,11 @@ void AppendUtf8(uint32_t c, std::string* out) {
   } else if (c < 0x800) {
     *out += {static_cast<char>(0xC0 | c >> 6), static_cast<char>(0x80 | (c & 0x3F))};
   } else if (c < 0x10000) {
-    *out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
-  } else {
-    *out += {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
+    *out += {static_cast<char>(0xE0 | c >> 12), static_cast<char>(0x80 | (c >> 6 & 0x3F)),
              static_cast<char>(0x80 | (c & 0x3F))};
+  } else {
+    *out += {static_cast<char>(0xF0 | c >> 18), static_cast<char>(0x80 | (c >> 12 & 0x3F)),
+             static_cast<char>(0x80 | (c >> 6 & 0x3F)), static_cast<char>(0x80 | (c & 0x3F))};
   }
 }
 
@@ -177,7 +182,8 @@ std::string JsonbObject(std::vector<std::pair<std::string, std::string>> members
   // Of equal keys the last one stays. Keys go by length, then by bytes.
   std::vector<std::pair<std::string, std::string>> kept;
   for (auto& member : members) {
-    auto same = std::find_if(kept.begin(), kept.end(), [&](const auto& other) { return other.first == member.first; });
+    auto same = std::find_if(kept.begin(), kept.end(),
+                             [&](const auto& other) { return other.first == member.first; });
     if (same == kept.end()) {
       kept.push_back(std::move(member));
     } else {
@@ -188,7 +194,8 @@ std::string JsonbObject(std::vector<std::pair<std::string, std::string>> members
     return a.first.size() != b.first.size() ? a.first.size() < b.first.size() : a.first < b.first;
   });
   std::string out = "{";
-  for (const auto& [key, value] : kept) out += protocol::StrCat(out.size() == 1 ? "" : ", ", JsonQuoted(key), ": ", value);
+  for (const auto& [key, value] : kept)
+    out += protocol::StrCat(out.size() == 1 ? "" : ", ", JsonQuoted(key), ": ", value);
   return out + "}";
 }
 
@@ -218,7 +225,8 @@ int CompareJsonb(std::string_view a, std::string_view b) {
       const std::string &k = one.members[i].first, &l = two.members[i].first;
       return k.size() != l.size() ? (k.size() < l.size() ? -1 : 1) : k < l ? -1 : 1;
     }
-    if (const int order = CompareJsonb(one.members[i].second, two.members[i].second); order != 0) return order;
+    if (const int order = CompareJsonb(one.members[i].second, two.members[i].second); order != 0)
+      return order;
   }
   return 0;
 }
@@ -227,7 +235,8 @@ bool JsonbContains(std::string_view whole, std::string_view part) {
   const JsonParts a = PartsOf(whole), b = PartsOf(part);
   if (a.kind == '[' && b.kind == 'v') {
     // An array contains a scalar that is one of its items; at the top level alone.
-    return std::any_of(a.members.begin(), a.members.end(), [&](const auto& item) { return CompareJsonb(item.second, part) == 0; });
+    return std::any_of(a.members.begin(), a.members.end(),
+                       [&](const auto& item) { return CompareJsonb(item.second, part) == 0; });
   }
   if (a.kind != b.kind) return false;
   if (a.kind == 'v') return CompareJsonb(whole, part) == 0;
@@ -236,7 +245,8 @@ bool JsonbContains(std::string_view whole, std::string_view part) {
       if (a.kind == '{' && item.first != wanted.first) return false;
       const char item_kind = PartsOf(item.second).kind, wanted_kind = PartsOf(wanted.second).kind;
       if (item_kind != wanted_kind) return false;
-      return item_kind == 'v' ? CompareJsonb(item.second, wanted.second) == 0 : JsonbContains(item.second, wanted.second);
+      return item_kind == 'v' ? CompareJsonb(item.second, wanted.second) == 0
+                              : JsonbContains(item.second, wanted.second);
     });
   });
 }
@@ -266,7 +276,9 @@ int CompareArrays(std::string_view a, std::string_view b) {
     }
     if (order != 0) return order;
   }
-  return one.members.size() < two.members.size() ? -1 : one.members.size() > two.members.size() ? 1 : 0;
+  return one.members.size() < two.members.size()   ? -1
+         : one.members.size() > two.members.size() ? 1
+                                                   : 0;
 }
 
 }  // namespace pgparity::shadow::sqlite

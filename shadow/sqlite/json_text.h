@@ -11,7 +11,7 @@ namespace pgparity::shadow::sqlite {
 
 // The parts of an object or array: views into the text given, keys unescaped.
 struct JsonParts {
-  char kind = 'v';  // '{', '[', or 'v' for a scalar
+  char kind = 'v';                                                // '{', '[', or 'v' for a scalar
   std::vector<std::pair<std::string, std::string_view>> members;  // keys empty in an array
 };
 JsonParts PartsOf(std::string_view json);
@@ -20,7 +20,8 @@ std::optional<std::string> ScalarText(std::string_view json);
 // "object", "array", "string", "number", "boolean", "null".
 std::string_view JsonTypeOf(std::string_view json);
 // Of canonical texts.
-std::string JsonbObject(std::vector<std::pair<std::string, std::string>> members);  // last key wins, sorted
+std::string JsonbObject(
+    std::vector<std::pair<std::string, std::string>> members);  // last key wins, sorted
 std::string JsonbArray(const std::vector<std::string>& items);
 bool JsonbContains(std::string_view whole, std::string_view part);
 // What array of JSON texts (of ours) holds.

@@ -15,8 +15,8 @@ StoredExpression StoredExpression::Of(const PgQuery__Node* node) {
 StoredExpression StoredExpression::FromPacked(std::string packed) {
   StoredExpression expression;
   if (packed.empty()) return expression;
-  PgQuery__Node* node = pg_query__node__unpack(
-      nullptr, packed.size(), reinterpret_cast<const uint8_t*>(packed.data()));
+  PgQuery__Node* node = pg_query__node__unpack(nullptr, packed.size(),
+                                               reinterpret_cast<const uint8_t*>(packed.data()));
   if (node == nullptr) return expression;
   expression.packed_ = std::move(packed);
   expression.node_ = std::shared_ptr<const PgQuery__Node>(node, [](const PgQuery__Node* n) {

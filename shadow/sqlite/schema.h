@@ -1,5 +1,5 @@
-// What the file holds, in PostgreSQL's words: tables with each column's PostgreSQL type, constraints,
-// enums, sequences. Kept in the file's side tables (schema_store.cc).
+// What the file holds, in PostgreSQL's words: tables with each column's PostgreSQL type,
+// constraints, enums, sequences. Kept in the file's side tables (schema_store.cc).
 #pragma once
 
 #include <map>
@@ -15,7 +15,8 @@
 
 namespace pgparity::shadow::sqlite {
 
-// An expression of the schema, as PostgreSQL's parser reads it; holds its own memory. Copies share it.
+// An expression of the schema, as PostgreSQL's parser reads it; holds its own memory. Copies share
+// it.
 class StoredExpression {
  public:
   StoredExpression() = default;
@@ -35,9 +36,9 @@ class StoredExpression {
 struct UserType {
   Oid oid = 0;
   std::string schema, name;
-  std::vector<std::string> labels;  // of an enum, in order
-  std::optional<Type> base;         // of a domain
-  bool not_null = false;             // of a domain
+  std::vector<std::string> labels;       // of an enum, in order
+  std::optional<Type> base;              // of a domain
+  bool not_null = false;                 // of a domain
   std::vector<StoredExpression> checks;  // of a domain, over VALUE
 };
 
@@ -55,12 +56,12 @@ struct Constraint {
   enum class Kind : uint8_t { primary_key, unique, foreign_key, check, index };
   Kind kind = Kind::check;
   std::string name;
-  std::vector<std::string> columns;      // index: "" where an expression stands
+  std::vector<std::string> columns;           // index: "" where an expression stands
   std::vector<StoredExpression> expressions;  // index: those, in order
-  StoredExpression condition;            // check: it; index: its predicate
-  bool unique = false;                   // index
-  std::string table;                     // foreign_key: Table::key of the table pointed to
-  std::vector<std::string> referenced;   // likewise; empty: its primary key
+  StoredExpression condition;                 // check: it; index: its predicate
+  bool unique = false;                        // index
+  std::string table;                          // foreign_key: Table::key of the table pointed to
+  std::vector<std::string> referenced;        // likewise; empty: its primary key
   char on_delete = 'a', on_update = 'a';
   bool deferrable = false, deferred = false;
 };

@@ -14,11 +14,12 @@ bool Contains(const Range& range, const Value& value) {
   return std::find(range.begin(), range.end(), value) != range.end();
 }
 
-
-StoredExpression Renamed(const StoredExpression& expression, std::string_view from, std::string_view to) {
+StoredExpression Renamed(const StoredExpression& expression, std::string_view from,
+                         std::string_view to) {
   if (expression.empty()) return expression;
-  PgQuery__Node* node = pg_query__node__unpack(nullptr, expression.packed().size(),
-                                               reinterpret_cast<const uint8_t*>(expression.packed().data()));
+  PgQuery__Node* node =
+      pg_query__node__unpack(nullptr, expression.packed().size(),
+                             reinterpret_cast<const uint8_t*>(expression.packed().data()));
   // The new name is not the tree's own: the tree is not freed with it in place.
   std::string name(to);
   const ProtobufCMessage* inner = Inner(node);
@@ -55,10 +56,12 @@ void SchemaBinder::AlterTable(const PgQuery__AlterTableStmt& alter) {
     out_->verb = "ALTER SEQUENCE";
     return;
   }
-  if (alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX || alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW) {
+  if (alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_INDEX ||
+      alter.objtype == PG_QUERY__OBJECT_TYPE__OBJECT_VIEW) {
     RefuseAs("ALTER INDEX or VIEW");
   }
-  const Table* found = schema_->FindTable(Text(alter.relation->schemaname), alter.relation->relname, context_.search_path);
+  const Table* found = schema_->FindTable(Text(alter.relation->schemaname), alter.relation->relname,
+                                          context_.search_path);
   if (found == nullptr) {
     if (alter.missing_ok) return;
     Fail("42P01", StrCat("relation \"", alter.relation->relname, "\" does not exist"));
@@ -77,7 +80,8 @@ void SchemaBinder::AlterTable(const PgQuery__AlterTableStmt& alter) {
   Put(std::move(after));
 }
 
-bool SchemaBinder::AlterCommand(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values) {
+bool SchemaBinder::AlterCommand(const PgQuery__AlterTableCmd& command, Table* table,
+                                std::vector<std::string>* values) {
   auto column = [&]() -> Column& {
     for (Column& candidate : table->columns)
       if (candidate.name == command.name) return candidate;
@@ -145,7 +149,8 @@ bool SchemaBinder::AlterCommand(const PgQuery__AlterTableCmd& command, Table* ta
   }
 }
 
-void SchemaBinder::AddColumn(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values) {
+void SchemaBinder::AddColumn(const PgQuery__AlterTableCmd& command, Table* table,
+                             std::vector<std::string>* values) {
   const PgQuery__ColumnDef& definition = *command.def->column_def;
   if (command.missing_ok && table->Find(definition.colname) != nullptr) return;
   const Column column = MakeColumn(definition, table);
@@ -155,12 +160,15 @@ void SchemaBinder::AddColumn(const PgQuery__AlterTableCmd& command, Table* table
   if (!column.default_value.empty()) {
     const TranslateContext context = Context();
     Binder binder(context, {});
-    value = binder.Assign(binder.Bind(column.default_value.node(), nullptr), column.type, column.name).sql;
+    value =
+        binder.Assign(binder.Bind(column.default_value.node(), nullptr), column.type, column.name)
+            .sql;
   }
   values->push_back(std::move(value));
 }
 
-void SchemaBinder::DropColumn(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values) {
+void SchemaBinder::DropColumn(const PgQuery__AlterTableCmd& command, Table* table,
+                              std::vector<std::string>* values) {
   const std::string name = command.name;
   const bool cascade = command.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
   for (size_t i = 0; i < table->columns.size(); ++i) {
@@ -179,28 +187,32 @@ void SchemaBinder::DropColumn(const PgQuery__AlterTableCmd& command, Table* tabl
       if (ref != nullptr && StringOf(ref->fields[ref->n_fields - 1]) == name) found = true;
       ForEachChild(message, walk);
     };
-    for (const StoredExpression& expression : constraint.expressions) walk(Inner(expression.node()));
+    for (const StoredExpression& expression : constraint.expressions)
+      walk(Inner(expression.node()));
     if (!constraint.condition.empty()) walk(Inner(constraint.condition.node()));
     return found;
   };
   std::erase_if(table->constraints, speaks);
   for (const auto& [key, other] : schema_->tables) {
     for (const Constraint& constraint : other->constraints) {
-      const bool points = constraint.kind == Constraint::Kind::foreign_key && constraint.table == table->key() &&
-                          Contains(constraint.referenced, name);
+      const bool points = constraint.kind == Constraint::Kind::foreign_key &&
+                          constraint.table == table->key() && Contains(constraint.referenced, name);
       if (!points || other->key() == table->key()) continue;
-      if (!cascade) Fail("2BP01", StrCat("cannot drop column ", name, " because other objects depend on it"));
+      if (!cascade)
+        Fail("2BP01", StrCat("cannot drop column ", name, " because other objects depend on it"));
       RefuseAs("DROP COLUMN CASCADE of a referenced column");
     }
   }
 }
 
-void SchemaBinder::ChangeType(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values) {
+void SchemaBinder::ChangeType(const PgQuery__AlterTableCmd& command, Table* table,
+                              std::vector<std::string>* values) {
   const PgQuery__ColumnDef& definition = *command.def->column_def;
   for (size_t i = 0; i < table->columns.size(); ++i) {
     Column& column = table->columns[i];
     if (column.name != command.name) continue;
-    if ((*values)[i] != QuoteName(column.name)) RefuseAs("ALTER COLUMN TYPE of a column added here");
+    if ((*values)[i] != QuoteName(column.name))
+      RefuseAs("ALTER COLUMN TYPE of a column added here");
     const UserType* domain = nullptr;
     const Type type = ResolveType(*definition.type_name, &domain);
     const TranslateContext context = Context();
@@ -228,8 +240,10 @@ void SchemaBinder::ChangeType(const PgQuery__AlterTableCmd& command, Table* tabl
   }
 }
 
-// A table of the new form takes the rows over. Foreign keys are off meanwhile (Translation::rebuilds).
-void SchemaBinder::Rebuild(const Table& before, const Table& after, const std::vector<std::string>& values) {
+// A table of the new form takes the rows over. Foreign keys are off meanwhile
+// (Translation::rebuilds).
+void SchemaBinder::Rebuild(const Table& before, const Table& after,
+                           const std::vector<std::string>& values) {
   constexpr char kNew[] = "pgparity_rebuild";
   out_->rebuilds = true;
   Script(TableScript(*schema_, after, kNew));
@@ -238,8 +252,8 @@ void SchemaBinder::Rebuild(const Table& before, const Table& after, const std::v
     names += (i == 0 ? "" : ",") + QuoteName(after.columns[i].name);
     sources += (i == 0 ? "" : ",") + values[i];
   }
-  Script(StrCat("INSERT INTO ", kNew, " (", names, ") SELECT ", sources, " FROM ", QuoteName(before.file_name()),
-                " ORDER BY rowid"));
+  Script(StrCat("INSERT INTO ", kNew, " (", names, ") SELECT ", sources, " FROM ",
+                QuoteName(before.file_name()), " ORDER BY rowid"));
   Script(StrCat("DROP TABLE ", QuoteName(before.file_name())));
   Script(StrCat("ALTER TABLE ", kNew, " RENAME TO ", QuoteName(after.file_name())));
   for (std::string& script : IndexScripts(*schema_, after)) Script(std::move(script));
@@ -254,8 +268,10 @@ void SchemaBinder::Rename(const PgQuery__RenameStmt& rename) {
       const Table old = Find(*rename.relation);
       Table table = old;
       table.name = rename.newname;
-      if (schema_->tables.count(table.key()) > 0) Fail("42P07", StrCat("relation \"", table.name, "\" already exists"));
-      Script(StrCat("ALTER TABLE ", QuoteName(old.file_name()), " RENAME TO ", QuoteName(table.file_name())));
+      if (schema_->tables.count(table.key()) > 0)
+        Fail("42P07", StrCat("relation \"", table.name, "\" already exists"));
+      Script(StrCat("ALTER TABLE ", QuoteName(old.file_name()), " RENAME TO ",
+                    QuoteName(table.file_name())));
       schema_->tables.erase(old.key());
       for (Constraint& constraint : table.constraints)
         if (constraint.table == old.key()) constraint.table = table.key();
@@ -272,7 +288,8 @@ void SchemaBinder::Rename(const PgQuery__RenameStmt& rename) {
       return Put(std::move(table));
     }
     case PG_QUERY__OBJECT_TYPE__OBJECT_COLUMN:
-      if (rename.relation_type != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE) RefuseAs("RENAME COLUMN of a view");
+      if (rename.relation_type != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE)
+        RefuseAs("RENAME COLUMN of a view");
       return RenameColumn(Find(*rename.relation), rename.subname, rename.newname);
     case PG_QUERY__OBJECT_TYPE__OBJECT_TABCONSTRAINT: {
       Table table = Find(*rename.relation);
@@ -287,9 +304,11 @@ void SchemaBinder::Rename(const PgQuery__RenameStmt& rename) {
         Table table = *other;
         for (Constraint& constraint : table.constraints)
           if (constraint.name == rename.relation->relname) constraint.name = rename.newname;
-        Script(StrCat("DROP INDEX IF EXISTS ", QuoteName(IndexFileName(table, rename.relation->relname))));
+        Script(StrCat("DROP INDEX IF EXISTS ",
+                      QuoteName(IndexFileName(table, rename.relation->relname))));
         Table only = table;
-        std::erase_if(only.constraints, [&](const Constraint& c) { return c.name != rename.newname; });
+        std::erase_if(only.constraints,
+                      [&](const Constraint& c) { return c.name != rename.newname; });
         for (std::string& script : IndexScripts(*schema_, only)) Script(std::move(script));
         return Put(std::move(table));
       }
@@ -305,7 +324,8 @@ void SchemaBinder::RenameColumn(const Table& old, std::string_view from, std::st
   Table table = old;
   if (table.Find(from) == nullptr) Fail("42703", StrCat("column \"", from, "\" does not exist"));
   if (table.Find(to) != nullptr) Fail("42701", StrCat("column \"", to, "\" already exists"));
-  Script(StrCat("ALTER TABLE ", QuoteName(table.file_name()), " RENAME COLUMN ", QuoteName(from), " TO ", QuoteName(to)));
+  Script(StrCat("ALTER TABLE ", QuoteName(table.file_name()), " RENAME COLUMN ", QuoteName(from),
+                " TO ", QuoteName(to)));
   for (Column& column : table.columns) {
     if (column.name == from) column.name = to;
     column.generated = Renamed(column.generated, from, to);
@@ -313,7 +333,8 @@ void SchemaBinder::RenameColumn(const Table& old, std::string_view from, std::st
   for (Constraint& constraint : table.constraints) {
     Replace(&constraint.columns, from, to);
     constraint.condition = Renamed(constraint.condition, from, to);
-    for (StoredExpression& expression : constraint.expressions) expression = Renamed(expression, from, to);
+    for (StoredExpression& expression : constraint.expressions)
+      expression = Renamed(expression, from, to);
     if (constraint.table == table.key()) Replace(&constraint.referenced, from, to);
   }
   for (auto& [key, other] : schema_->tables) {
@@ -339,7 +360,9 @@ void SchemaBinder::DropTable(const Table& table, bool cascade) {
       return c.kind == Constraint::Kind::foreign_key && c.table == table.key();
     });
     if (count == 0) continue;
-    if (!cascade) Fail("2BP01", StrCat("cannot drop table ", table.name, " because other objects depend on it"));
+    if (!cascade)
+      Fail("2BP01",
+           StrCat("cannot drop table ", table.name, " because other objects depend on it"));
     std::vector<std::string> values;
     for (const Column& column : copy.columns) values.push_back(QuoteName(column.name));
     Rebuild(*other, copy, values);
@@ -380,9 +403,11 @@ void SchemaBinder::Drop(const PgQuery__DropStmt& drop) {
     switch (drop.remove_type) {
       case PG_QUERY__OBJECT_TYPE__OBJECT_TABLE:
       case PG_QUERY__OBJECT_TYPE__OBJECT_VIEW: {
-        out_->verb = drop.remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE ? "DROP TABLE" : "DROP VIEW";
+        out_->verb =
+            drop.remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TABLE ? "DROP TABLE" : "DROP VIEW";
         const Table* table = schema_->FindTable(name.schema, name.name, context_.search_path);
-        if (table == nullptr && !drop.missing_ok) Fail("42P01", StrCat("table \"", name.name, "\" does not exist"));
+        if (table == nullptr && !drop.missing_ok)
+          Fail("42P01", StrCat("table \"", name.name, "\" does not exist"));
         if (table != nullptr) DropTable(Table(*table), cascade || drop.n_objects > 1);
         break;
       }
@@ -393,13 +418,15 @@ void SchemaBinder::Drop(const PgQuery__DropStmt& drop) {
       case PG_QUERY__OBJECT_TYPE__OBJECT_SEQUENCE: {
         out_->verb = "DROP SEQUENCE";
         std::erase_if(schema_->sequences, [&](const auto& entry) {
-          return entry.second.name == name.name && (name.schema.empty() || entry.second.schema == name.schema);
+          return entry.second.name == name.name &&
+                 (name.schema.empty() || entry.second.schema == name.schema);
         });
         break;
       }
       case PG_QUERY__OBJECT_TYPE__OBJECT_TYPE:
       case PG_QUERY__OBJECT_TYPE__OBJECT_DOMAIN: {
-        out_->verb = drop.remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE ? "DROP TYPE" : "DROP DOMAIN";
+        out_->verb =
+            drop.remove_type == PG_QUERY__OBJECT_TYPE__OBJECT_TYPE ? "DROP TYPE" : "DROP DOMAIN";
         const UserType* type = schema_->FindType(name.schema, name.name, context_.search_path);
         if (type == nullptr) {
           if (!drop.missing_ok) Fail("42704", StrCat("type \"", name.name, "\" does not exist"));
@@ -431,14 +458,18 @@ void SchemaBinder::Drop(const PgQuery__DropStmt& drop) {
 void SchemaBinder::Truncate(const PgQuery__TruncateStmt& truncate) {
   out_->verb = "TRUNCATE TABLE";
   std::vector<const Table*> tables;
-  for (size_t i = 0; i < truncate.n_relations; ++i) tables.push_back(&Find(*truncate.relations[i]->range_var));
+  for (size_t i = 0; i < truncate.n_relations; ++i)
+    tables.push_back(&Find(*truncate.relations[i]->range_var));
   const bool cascade = truncate.behavior == PG_QUERY__DROP_BEHAVIOR__DROP_CASCADE;
   for (size_t i = 0; i < tables.size(); ++i) {
     for (const auto& [key, other] : schema_->tables) {
       for (const Constraint& constraint : other->constraints) {
-        if (constraint.kind != Constraint::Kind::foreign_key || constraint.table != tables[i]->key()) continue;
+        if (constraint.kind != Constraint::Kind::foreign_key ||
+            constraint.table != tables[i]->key())
+          continue;
         if (Contains(tables, other.get())) continue;
-        if (!cascade) Fail("0A000", "cannot truncate a table referenced in a foreign key constraint");
+        if (!cascade)
+          Fail("0A000", "cannot truncate a table referenced in a foreign key constraint");
         tables.push_back(other.get());
       }
     }
@@ -450,7 +481,9 @@ void SchemaBinder::Truncate(const PgQuery__TruncateStmt& truncate) {
     out_->written.push_back(table->key());
     if (!truncate.restart_seqs) continue;
     for (const Column& column : table->columns) {
-      if (!column.sequence.empty()) Script(StrCat("DELETE FROM pgparity_sequences WHERE name=", LiteralOf(SqlValue::Text(column.sequence))));
+      if (!column.sequence.empty())
+        Script(StrCat("DELETE FROM pgparity_sequences WHERE name=",
+                      LiteralOf(SqlValue::Text(column.sequence))));
     }
   }
 }
@@ -466,7 +499,8 @@ void SchemaBinder::CreateEnum(const PgQuery__CreateEnumStmt& create) {
   type.oid = schema_->next_oid++;
   for (size_t i = 0; i < create.n_vals; ++i) type.labels.emplace_back(StringOf(create.vals[i]));
   const std::string key = type.schema + "." + type.name;
-  if (schema_->types.count(key) > 0) Fail("42710", StrCat("type \"", type.name, "\" already exists"));
+  if (schema_->types.count(key) > 0)
+    Fail("42710", StrCat("type \"", type.name, "\" already exists"));
   schema_->types[key] = std::move(type);
 }
 
@@ -491,8 +525,9 @@ void SchemaBinder::AlterEnum(const PgQuery__AlterEnumStmt& alter) {
   schema_->types[type.schema + "." + type.name] = type;
   // The tables' CHECKs name the labels.
   for (const auto& [key, table] : schema_->tables) {
-    const bool uses = std::any_of(table->columns.begin(), table->columns.end(),
-                                  [&](const Column& column) { return column.type.oid == type.oid; });
+    const bool uses =
+        std::any_of(table->columns.begin(), table->columns.end(),
+                    [&](const Column& column) { return column.type.oid == type.oid; });
     if (!uses || table->view) continue;
     std::vector<std::string> values;
     for (const Column& column : table->columns) values.push_back(QuoteName(column.name));
@@ -535,7 +570,8 @@ void SchemaBinder::CreateSequence(const PgQuery__CreateSeqStmt& create) {
   for (size_t i = 0; i < create.n_options; ++i) {
     const PgQuery__DefElem& option = *create.options[i]->def_elem;
     const std::string_view name = option.defname;
-    const bool integer = option.arg != nullptr && option.arg->node_case == PG_QUERY__NODE__NODE_INTEGER;
+    const bool integer =
+        option.arg != nullptr && option.arg->node_case == PG_QUERY__NODE__NODE_INTEGER;
     if (name == "start" && integer) sequence.start = option.arg->integer->ival;
     if (name == "increment" && integer) sequence.increment = option.arg->integer->ival;
   }

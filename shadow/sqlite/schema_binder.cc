@@ -91,13 +91,15 @@ bool SchemaBinder::Run(const PgQuery__Node* node) {
 std::string SchemaBinder::NewSchemaName(const char* given) const {
   if (given != nullptr && *given != '\0') return given;
   for (const std::string& name : context_.search_path) {
-    if (std::find(schema_->schemas.begin(), schema_->schemas.end(), name) != schema_->schemas.end()) return name;
+    if (std::find(schema_->schemas.begin(), schema_->schemas.end(), name) != schema_->schemas.end())
+      return name;
   }
   return "public";
 }
 
 const Table& SchemaBinder::Find(const PgQuery__RangeVar& range) const {
-  const Table* table = schema_->FindTable(Text(range.schemaname), range.relname, context_.search_path);
+  const Table* table =
+      schema_->FindTable(Text(range.schemaname), range.relname, context_.search_path);
   if (table == nullptr) Fail("42P01", StrCat("relation \"", range.relname, "\" does not exist"));
   return *table;
 }
@@ -157,25 +159,29 @@ Column SchemaBinder::MakeColumn(const PgQuery__ColumnDef& definition, Table* tab
   Column column;
   column.name = definition.colname;
   for (const Column& other : table->columns) {
-    if (other.name == column.name) Fail("42701", StrCat("column \"", column.name, "\" specified more than once"));
+    if (other.name == column.name)
+      Fail("42701", StrCat("column \"", column.name, "\" specified more than once"));
     if (SameWord(other.name, column.name)) RefuseAs("columns whose names differ in case alone");
   }
   std::string type(QualifiedName(definition.type_name->names, definition.type_name->n_names).name);
   const UserType* domain = nullptr;
-  const bool serial = type == "serial" || type == "serial4" || type == "bigserial" || type == "serial8" ||
-                      type == "smallserial" || type == "serial2";
+  const bool serial = type == "serial" || type == "serial4" || type == "bigserial" ||
+                      type == "serial8" || type == "smallserial" || type == "serial2";
   if (serial) {
-    column.type.oid = type.starts_with("big") || type == "serial8" ? oid::kInt8
-                      : type.starts_with("small") || type == "serial2" ? oid::kInt2 : oid::kInt4;
+    column.type.oid = type.starts_with("big") || type == "serial8"     ? oid::kInt8
+                      : type.starts_with("small") || type == "serial2" ? oid::kInt2
+                                                                       : oid::kInt4;
     column.not_null = true;
     AddSequence(&column, *table);
   } else {
     column.type = ResolveType(*definition.type_name, &domain);
   }
   if (definition.coll_clause != nullptr) {
-    const NodeName name = QualifiedName(definition.coll_clause->collname, definition.coll_clause->n_collname);
+    const NodeName name =
+        QualifiedName(definition.coll_clause->collname, definition.coll_clause->n_collname);
     const bool plain = name.name == "C" || name.name == "POSIX" || name.name == "default";
-    if (!plain || (name.name != "default" && !context_.c_collation)) RefuseAs(StrCat("COLLATE ", name.name));
+    if (!plain || (name.name != "default" && !context_.c_collation))
+      RefuseAs(StrCat("COLLATE ", name.name));
   }
   table->columns.push_back(column);
   if (domain != nullptr && domain->not_null) table->columns.back().not_null = true;
@@ -207,7 +213,8 @@ void SchemaBinder::AddSequence(Column* column, const Table& table) {
   schema_->sequences[sequence.key()] = sequence;
 }
 
-void SchemaBinder::ColumnConstraint(const PgQuery__Constraint& constraint, Column* column, Table* table) {
+void SchemaBinder::ColumnConstraint(const PgQuery__Constraint& constraint, Column* column,
+                                    Table* table) {
   switch (constraint.contype) {
     case PG_QUERY__CONSTR_TYPE__CONSTR_NULL:
     case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_NOT_DEFERRABLE:
@@ -231,7 +238,8 @@ void SchemaBinder::ColumnConstraint(const PgQuery__Constraint& constraint, Colum
       if (!table->constraints.empty()) table->constraints.back().deferrable = true;
       return;
     case PG_QUERY__CONSTR_TYPE__CONSTR_ATTR_DEFERRED:
-      if (!table->constraints.empty()) table->constraints.back().deferred = table->constraints.back().deferrable = true;
+      if (!table->constraints.empty())
+        table->constraints.back().deferred = table->constraints.back().deferrable = true;
       return;
     case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
       column->not_null = true;
@@ -267,7 +275,9 @@ std::string SchemaBinder::ChooseName(const Table& table, std::string_view given,
   auto taken = [&](const std::string& name) {
     if (table.FindConstraint(name) != nullptr) return true;
     for (const auto& [key, other] : schema_->tables) {
-      if (other->schema == table.schema && (other->name == name || (other->key() != table.key() && other->FindConstraint(name) != nullptr)))
+      if (other->schema == table.schema &&
+          (other->name == name ||
+           (other->key() != table.key() && other->FindConstraint(name) != nullptr)))
         return true;
     }
     return false;
@@ -284,13 +294,15 @@ void SchemaBinder::TableConstraint(const PgQuery__Constraint& given, Table* tabl
   constraint.deferrable = given.deferrable;
   constraint.deferred = given.initdeferred;
   for (const std::string& column : constraint.columns) {
-    if (table->Find(column) == nullptr) Fail("42703", StrCat("column \"", column, "\" named in key does not exist"));
+    if (table->Find(column) == nullptr)
+      Fail("42703", StrCat("column \"", column, "\" named in key does not exist"));
   }
   switch (given.contype) {
     case PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY:
     case PG_QUERY__CONSTR_TYPE__CONSTR_UNIQUE: {
       const bool primary = given.contype == PG_QUERY__CONSTR_TYPE__CONSTR_PRIMARY;
-      if (primary && table->PrimaryKey() != nullptr) Fail("42P16", "multiple primary keys are not allowed");
+      if (primary && table->PrimaryKey() != nullptr)
+        Fail("42P16", "multiple primary keys are not allowed");
       constraint.kind = primary ? Constraint::Kind::primary_key : Constraint::Kind::unique;
       if (given.nulls_not_distinct) RefuseAs("NULLS NOT DISTINCT");
       if (Text(given.indexname) != "") {
@@ -308,7 +320,8 @@ void SchemaBinder::TableConstraint(const PgQuery__Constraint& given, Table* tabl
       constraint.name = ChooseName(*table, name, parts);
       if (primary) {
         for (Column& column : table->columns) {
-          if (std::find(constraint.columns.begin(), constraint.columns.end(), column.name) != constraint.columns.end())
+          if (std::find(constraint.columns.begin(), constraint.columns.end(), column.name) !=
+              constraint.columns.end())
             column.not_null = true;
         }
       }
@@ -331,18 +344,22 @@ void SchemaBinder::TableConstraint(const PgQuery__Constraint& given, Table* tabl
   table->constraints.push_back(std::move(constraint));
 }
 
-void SchemaBinder::ForeignKey(const PgQuery__Constraint& given, std::vector<std::string> columns, Table* table) {
+void SchemaBinder::ForeignKey(const PgQuery__Constraint& given, std::vector<std::string> columns,
+                              Table* table) {
   Constraint constraint;
   constraint.kind = Constraint::Kind::foreign_key;
   constraint.columns = std::move(columns);
   constraint.referenced = Strings(given.pk_attrs, given.n_pk_attrs);
   const std::string schema = Text(given.pktable->schemaname);
   const Table* target = schema_->FindTable(schema, given.pktable->relname, context_.search_path);
-  const bool self = table->name == given.pktable->relname && (schema.empty() || schema == table->schema);
-  if (target == nullptr && !self) Fail("42P01", StrCat("relation \"", given.pktable->relname, "\" does not exist"));
+  const bool self =
+      table->name == given.pktable->relname && (schema.empty() || schema == table->schema);
+  if (target == nullptr && !self)
+    Fail("42P01", StrCat("relation \"", given.pktable->relname, "\" does not exist"));
   constraint.table = self ? table->key() : target->key();
   if (self) target = table;
-  if (constraint.referenced.empty() && target->PrimaryKey() != nullptr) constraint.referenced = target->PrimaryKey()->columns;
+  if (constraint.referenced.empty() && target->PrimaryKey() != nullptr)
+    constraint.referenced = target->PrimaryKey()->columns;
   constraint.on_delete = Action(given.fk_del_action);
   constraint.on_update = Action(given.fk_upd_action);
   if (given.n_fk_del_set_cols > 0) RefuseAs("ON DELETE SET NULL (columns)");
@@ -359,14 +376,18 @@ void SchemaBinder::ForeignKey(const PgQuery__Constraint& given, std::vector<std:
 // Whatever the table says must be something that we can hold up: in the file or by a guard.
 void SchemaBinder::CheckTable(const Table& table) const {
   for (const Constraint& constraint : table.constraints) {
-    const std::string_view value = constraint.kind == Constraint::Kind::check && !constraint.columns.empty()
-                                       ? std::string_view(constraint.columns[0]) : std::string_view();
-    if (!constraint.condition.empty()) SchemaExpression(*schema_, table, constraint.condition.node(), "", value);
+    const std::string_view value =
+        constraint.kind == Constraint::Kind::check && !constraint.columns.empty()
+            ? std::string_view(constraint.columns[0])
+            : std::string_view();
+    if (!constraint.condition.empty())
+      SchemaExpression(*schema_, table, constraint.condition.node(), "", value);
     for (const StoredExpression& expression : constraint.expressions)
       SchemaExpression(*schema_, table, expression.node(), "", "");
   }
   for (const Column& column : table.columns) {
-    if (!column.generated.empty()) SchemaExpression(*schema_, table, column.generated.node(), "", "");
+    if (!column.generated.empty())
+      SchemaExpression(*schema_, table, column.generated.node(), "", "");
   }
 }
 
@@ -383,14 +404,17 @@ void SchemaBinder::CreateIndex(const PgQuery__IndexStmt& index) {
   for (size_t i = 0; i < index.n_index_params; ++i) {
     const PgQuery__IndexElem& element = *index.index_params[i]->index_elem;
     if (element.expr == nullptr) {
-      if (table.Find(element.name) == nullptr) Fail("42703", StrCat("column \"", element.name, "\" does not exist"));
+      if (table.Find(element.name) == nullptr)
+        Fail("42703", StrCat("column \"", element.name, "\" does not exist"));
       constraint.columns.emplace_back(element.name);
       parts.emplace_back(element.name);
     } else {
       constraint.columns.emplace_back();
       constraint.expressions.push_back(StoredExpression::Of(element.expr));
       const bool call = element.expr->node_case == PG_QUERY__NODE__NODE_FUNC_CALL;
-      parts.emplace_back(call ? QualifiedName(element.expr->func_call->funcname, element.expr->func_call->n_funcname).name
+      parts.emplace_back(call ? QualifiedName(element.expr->func_call->funcname,
+                                              element.expr->func_call->n_funcname)
+                                    .name
                               : "expr");
     }
   }
@@ -398,13 +422,15 @@ void SchemaBinder::CreateIndex(const PgQuery__IndexStmt& index) {
   constraint.condition = StoredExpression::Of(index.where_clause);
   const std::string name = Text(index.idxname);
   for (const auto& [key, other] : schema_->tables) {
-    if (name.empty() || other->schema != table.schema || other->FindConstraint(name) == nullptr) continue;
+    if (name.empty() || other->schema != table.schema || other->FindConstraint(name) == nullptr)
+      continue;
     if (index.if_not_exists) return;
     Fail("42P07", StrCat("relation \"", name, "\" already exists"));
   }
   constraint.name = ChooseName(table, name, parts);
   table.constraints.push_back(constraint);
-  // An index that is not unique has no effect on what is answered: one that we do not know is left out.
+  // An index that is not unique has no effect on what is answered: one that we do not know is left
+  // out.
   if (constraint.unique) CheckTable(table);
   Table only = table;
   only.constraints = {constraint};
@@ -414,7 +440,8 @@ void SchemaBinder::CreateIndex(const PgQuery__IndexStmt& index) {
 
 void SchemaBinder::CreateView(const PgQuery__ViewStmt& view) {
   out_->verb = "CREATE VIEW";
-  if (view.with_check_option != PG_QUERY__VIEW_CHECK_OPTION__NO_CHECK_OPTION) RefuseAs("WITH CHECK OPTION");
+  if (view.with_check_option != PG_QUERY__VIEW_CHECK_OPTION__NO_CHECK_OPTION)
+    RefuseAs("WITH CHECK OPTION");
   if (view.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) RefuseAs("view");
   Table table;
   table.schema = NewSchemaName(view.view->schemaname);
@@ -422,7 +449,8 @@ void SchemaBinder::CreateView(const PgQuery__ViewStmt& view) {
   table.view = true;
   if (Text(view.view->relpersistence) == "t") RefuseAs("temporary view");
   const auto old = schema_->tables.find(table.key());
-  if (old != schema_->tables.end() && !view.replace) Fail("42P07", StrCat("relation \"", table.name, "\" already exists"));
+  if (old != schema_->tables.end() && !view.replace)
+    Fail("42P07", StrCat("relation \"", table.name, "\" already exists"));
   TokenScanner scanner(sql_);
   int depth = 0;
   for (Token token = scanner.Next(); token.kind != TokenKind::end; token = scanner.Next()) {
@@ -438,15 +466,18 @@ void SchemaBinder::CreateView(const PgQuery__ViewStmt& view) {
   if (query.kind != Translation::Kind::rows) throw Stop{query.problem};
   for (size_t i = 0; i < query.columns.size(); ++i) {
     Column column;
-    column.name = i < view.n_aliases ? std::string(StringOf(view.aliases[i])) : query.columns[i].name;
+    column.name =
+        i < view.n_aliases ? std::string(StringOf(view.aliases[i])) : query.columns[i].name;
     column.type = query.columns[i].type;
     table.columns.push_back(std::move(column));
   }
   // A stock sqlite3 gets the view too, where it can run it.
-  if (old != schema_->tables.end()) Script(StrCat("DROP VIEW IF EXISTS ", QuoteName(table.file_name())));
+  if (old != schema_->tables.end())
+    Script(StrCat("DROP VIEW IF EXISTS ", QuoteName(table.file_name())));
   if (IsStock(query.sql)) {
     std::string names;
-    for (const Column& column : table.columns) names += (names.empty() ? "(" : ",") + QuoteName(column.name);
+    for (const Column& column : table.columns)
+      names += (names.empty() ? "(" : ",") + QuoteName(column.name);
     Script(StrCat("CREATE VIEW ", QuoteName(table.file_name()), names, ") AS ", query.sql));
   }
   Put(std::move(table));
@@ -454,7 +485,8 @@ void SchemaBinder::CreateView(const PgQuery__ViewStmt& view) {
 
 void SchemaBinder::CreateTableAs(const PgQuery__CreateTableAsStmt& create) {
   if (create.objtype != PG_QUERY__OBJECT_TYPE__OBJECT_TABLE) RefuseAs("materialized view");
-  if (create.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT) RefuseAs("CREATE TABLE AS EXECUTE");
+  if (create.query->node_case != PG_QUERY__NODE__NODE_SELECT_STMT)
+    RefuseAs("CREATE TABLE AS EXECUTE");
   if (Text(create.into->rel->relpersistence) == "t") RefuseAs("temporary table");
   RefuseAs("CREATE TABLE AS");
 }

@@ -1,5 +1,5 @@
-// Internal to the translator: DDL. Changes a copy of the schema, and writes the scripts that make the
-// file follow.
+// Internal to the translator: DDL. Changes a copy of the schema, and writes the scripts that make
+// the file follow.
 #pragma once
 
 #include "shadow/sqlite/binder.h"
@@ -20,19 +20,25 @@ class SchemaBinder {
   Column MakeColumn(const PgQuery__ColumnDef& definition, Table* table);
   void ColumnConstraint(const PgQuery__Constraint& constraint, Column* column, Table* table);
   void TableConstraint(const PgQuery__Constraint& constraint, Table* table);
-  void ForeignKey(const PgQuery__Constraint& constraint, std::vector<std::string> columns, Table* table);
+  void ForeignKey(const PgQuery__Constraint& constraint, std::vector<std::string> columns,
+                  Table* table);
   void AddSequence(Column* column, const Table& table);
   void CheckTable(const Table& table) const;
-  std::string ChooseName(const Table& table, std::string_view given, std::vector<std::string> parts) const;
+  std::string ChooseName(const Table& table, std::string_view given,
+                         std::vector<std::string> parts) const;
   void CreateTableAs(const PgQuery__CreateTableAsStmt& create);
   void CreateView(const PgQuery__ViewStmt& view);
   void CreateIndex(const PgQuery__IndexStmt& index);
   // schema_alter.cc
   void AlterTable(const PgQuery__AlterTableStmt& alter);
-  bool AlterCommand(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values);
-  void AddColumn(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values);
-  void DropColumn(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values);
-  void ChangeType(const PgQuery__AlterTableCmd& command, Table* table, std::vector<std::string>* values);
+  bool AlterCommand(const PgQuery__AlterTableCmd& command, Table* table,
+                    std::vector<std::string>* values);
+  void AddColumn(const PgQuery__AlterTableCmd& command, Table* table,
+                 std::vector<std::string>* values);
+  void DropColumn(const PgQuery__AlterTableCmd& command, Table* table,
+                  std::vector<std::string>* values);
+  void ChangeType(const PgQuery__AlterTableCmd& command, Table* table,
+                  std::vector<std::string>* values);
   void Rebuild(const Table& before, const Table& after, const std::vector<std::string>& values);
   void Rename(const PgQuery__RenameStmt& rename);
   void RenameColumn(const Table& table, std::string_view from, std::string_view to);

@@ -34,7 +34,9 @@ bool UniqueHolds(const Table& table, const std::vector<std::string>& columns) {
     const Type type = column->type;
     if (type.oid == oid::kNumeric && type.typmod >= 0) continue;
     if (type.oid == oid::kBpchar && type.typmod >= 0) continue;
-    if (!HasNativeEquality(type.oid) && !(IsArray(type.oid) && ElementOf(type.oid) != oid::kNumeric)) return false;
+    if (!HasNativeEquality(type.oid) &&
+        !(IsArray(type.oid) && ElementOf(type.oid) != oid::kNumeric))
+      return false;
   }
   return true;
 }
@@ -61,7 +63,8 @@ std::string ForeignKeyClause(const Schema& schema, const Constraint& key) {
 std::string ColumnScript(const Schema& schema, const Table& table, const Column& column) {
   std::string sql = StrCat(QuoteName(column.name), " ", StorageName(column.type.oid));
   const Constraint* key = table.PrimaryKey();
-  const bool in_key = key != nullptr && std::find(key->columns.begin(), key->columns.end(), column.name) != key->columns.end();
+  const bool in_key = key != nullptr && std::find(key->columns.begin(), key->columns.end(),
+                                                  column.name) != key->columns.end();
   if (table.RowNumber() == &column) {
     sql += " PRIMARY KEY NOT NULL";
   } else if (column.not_null || in_key) {
@@ -73,28 +76,35 @@ std::string ColumnScript(const Schema& schema, const Table& table, const Column&
         TranslateContext context;
         context.schema = &schema;
         Binder binder(context, {});
-        return binder.Assign(binder.Bind(column.default_value.node(), nullptr), column.type, column.name).sql;
+        return binder
+            .Assign(binder.Bind(column.default_value.node(), nullptr), column.type, column.name)
+            .sql;
       } catch (const Stop&) {
         return std::string("pg_");
       }
     }();
     if (IsStock(value)) sql += StrCat(" DEFAULT (", value, ")");
   }
-  if (column.type.oid == oid::kBool) sql += StrCat(" CHECK (", QuoteName(column.name), " IN (0,1))");
-  if (const UserType* user = IsUser(column.type.oid) ? schema.FindType(column.type.oid) : nullptr; user != nullptr && !user->labels.empty()) {
+  if (column.type.oid == oid::kBool)
+    sql += StrCat(" CHECK (", QuoteName(column.name), " IN (0,1))");
+  if (const UserType* user = IsUser(column.type.oid) ? schema.FindType(column.type.oid) : nullptr;
+      user != nullptr && !user->labels.empty()) {
     std::string labels;
-    for (const std::string& label : user->labels) labels += (labels.empty() ? "" : ",") + Quoted(label, '\'');
+    for (const std::string& label : user->labels)
+      labels += (labels.empty() ? "" : ",") + Quoted(label, '\'');
     sql += StrCat(" CHECK (", QuoteName(column.name), " IN (", labels, "))");
   }
   return sql;
 }
 
-std::string IndexItems(const Schema& schema, const Table& table, const Constraint& index, const std::string& prefix) {
+std::string IndexItems(const Schema& schema, const Table& table, const Constraint& index,
+                       const std::string& prefix) {
   std::string items;
   size_t expression = 0;
   for (const std::string& name : index.columns) {
     items += items.empty() ? "" : ",";
-    items += name.empty() ? SchemaExpression(schema, table, index.expressions.at(expression++).node(), prefix, "")
+    items += name.empty() ? SchemaExpression(schema, table,
+                                             index.expressions.at(expression++).node(), prefix, "")
                           : StrCat(prefix, QuoteName(name));
   }
   return items;
@@ -103,7 +113,8 @@ std::string IndexItems(const Schema& schema, const Table& table, const Constrain
 bool IndexIsStock(const Schema& schema, const Table& table, const Constraint& index) {
   try {
     if (!IsStock(IndexItems(schema, table, index, ""))) return false;
-    return index.condition.empty() || IsStock(SchemaExpression(schema, table, index.condition.node(), "", ""));
+    return index.condition.empty() ||
+           IsStock(SchemaExpression(schema, table, index.condition.node(), "", ""));
   } catch (const Stop&) {
     return false;
   }
@@ -153,16 +164,19 @@ std::string TableScript(const Schema& schema, const Table& table, const std::str
         break;
       case Constraint::Kind::unique:
         // Checked at the end of a transaction: that SQLite cannot do.
-        if (!constraint.deferrable && UniqueHolds(table, constraint.columns)) add("UNIQUE " + NameList(constraint.columns));
+        if (!constraint.deferrable && UniqueHolds(table, constraint.columns))
+          add("UNIQUE " + NameList(constraint.columns));
         break;
       case Constraint::Kind::foreign_key:
         add(ForeignKeyClause(schema, constraint));
         break;
       case Constraint::Kind::check: {
         try {
-          const std::string condition = SchemaExpression(schema, table, constraint.condition.node(), "",
-                                                         constraint.columns.empty() ? "" : constraint.columns[0]);
-          if (IsStock(condition)) add(StrCat("CONSTRAINT ", QuoteName(constraint.name), " CHECK (", condition, ")"));
+          const std::string condition =
+              SchemaExpression(schema, table, constraint.condition.node(), "",
+                               constraint.columns.empty() ? "" : constraint.columns[0]);
+          if (IsStock(condition))
+            add(StrCat("CONSTRAINT ", QuoteName(constraint.name), " CHECK (", condition, ")"));
         } catch (const Stop&) {
           // Refused where the table was made; a guard would say the same.
         }
@@ -183,11 +197,15 @@ std::vector<std::string> IndexScripts(const Schema& schema, const Table& table) 
   std::vector<std::string> scripts;
   for (const Constraint& index : table.constraints) {
     if (index.kind != Constraint::Kind::index || !IndexIsStock(schema, table, index)) continue;
-    if (index.unique && !UniqueHolds(table, index.expressions.empty() ? index.columns : std::vector<std::string>())) continue;
-    std::string sql = StrCat(index.unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ",
-                             QuoteName(IndexFileName(table, index.name)), " ON ", QuoteName(table.file_name()), "(",
-                             IndexItems(schema, table, index, ""), ")");
-    if (!index.condition.empty()) sql += " WHERE " + SchemaExpression(schema, table, index.condition.node(), "", "");
+    if (index.unique &&
+        !UniqueHolds(table, index.expressions.empty() ? index.columns : std::vector<std::string>()))
+      continue;
+    std::string sql =
+        StrCat(index.unique ? "CREATE UNIQUE INDEX " : "CREATE INDEX ",
+               QuoteName(IndexFileName(table, index.name)), " ON ", QuoteName(table.file_name()),
+               "(", IndexItems(schema, table, index, ""), ")");
+    if (!index.condition.empty())
+      sql += " WHERE " + SchemaExpression(schema, table, index.condition.node(), "", "");
     scripts.push_back(std::move(sql));
   }
   return scripts;
@@ -199,33 +217,41 @@ std::vector<std::string> GuardScripts(const Schema& schema, const Table& table) 
   std::vector<std::string> scripts;
   if (table.view) return scripts;
   int number = 0;
-  auto guard = [&](std::string_view event, const std::string& when, std::string_view sqlstate, std::string_view name) {
+  auto guard = [&](std::string_view event, const std::string& when, std::string_view sqlstate,
+                   std::string_view name) {
     const std::string trigger = QuoteName(StrCat("pgparity_", table.file_name(), "_", ++number));
     scripts.push_back(StrCat("DROP TRIGGER IF EXISTS temp.", trigger));
     if (when.empty()) return;
-    scripts.push_back(StrCat("CREATE TEMP TRIGGER ", trigger, " BEFORE ", event, " ON main.", QuoteName(table.file_name()),
-                             " WHEN ", when, " BEGIN SELECT RAISE(ABORT,",
+    scripts.push_back(StrCat("CREATE TEMP TRIGGER ", trigger, " BEFORE ", event, " ON main.",
+                             QuoteName(table.file_name()), " WHEN ", when,
+                             " BEGIN SELECT RAISE(ABORT,",
                              Quoted(StrCat("PG", sqlstate, "|", name), '\''), "); END"));
   };
   for (const Constraint& constraint : table.constraints) {
     try {
       if (constraint.kind == Constraint::Kind::check) {
-        const std::string_view value = constraint.columns.empty() ? "" : std::string_view(constraint.columns[0]);
-        const std::string condition = SchemaExpression(schema, table, constraint.condition.node(), "NEW.", value);
+        const std::string_view value =
+            constraint.columns.empty() ? "" : std::string_view(constraint.columns[0]);
+        const std::string condition =
+            SchemaExpression(schema, table, constraint.condition.node(), "NEW.", value);
         if (IsStock(condition)) continue;
         guard("INSERT", StrCat("NOT ", condition), "23514", constraint.name);
         guard("UPDATE", StrCat("NOT ", condition), "23514", constraint.name);
       }
-      const bool unique = constraint.kind == Constraint::Kind::unique || (constraint.kind == Constraint::Kind::index && constraint.unique);
+      const bool unique = constraint.kind == Constraint::Kind::unique ||
+                          (constraint.kind == Constraint::Kind::index && constraint.unique);
       if (!unique || constraint.deferrable) continue;
-      const bool in_file = constraint.kind == Constraint::Kind::unique
-                               ? UniqueHolds(table, constraint.columns)
-                               : IndexIsStock(schema, table, constraint) &&
-                                     UniqueHolds(table, constraint.expressions.empty() ? constraint.columns : std::vector<std::string>());
+      const bool in_file =
+          constraint.kind == Constraint::Kind::unique
+              ? UniqueHolds(table, constraint.columns)
+              : IndexIsStock(schema, table, constraint) &&
+                    UniqueHolds(table, constraint.expressions.empty() ? constraint.columns
+                                                                      : std::vector<std::string>());
       if (in_file) continue;
       TranslateContext context;
       context.schema = &schema;
-      std::string when = StrCat("EXISTS(SELECT 1 FROM main.", QuoteName(table.file_name()), " AS o WHERE ");
+      std::string when =
+          StrCat("EXISTS(SELECT 1 FROM main.", QuoteName(table.file_name()), " AS o WHERE ");
       size_t expression = 0;
       for (size_t i = 0; i < constraint.columns.size(); ++i) {
         std::string sides[2];
@@ -239,7 +265,8 @@ std::vector<std::string> GuardScripts(const Schema& schema, const Table& table) 
             expr.type = column->type;
             sides[side] = Binder(context, {}).Equal(expr);
           } else {
-            sides[side] = SchemaExpression(schema, table, constraint.expressions.at(at).node(), prefix, "");
+            sides[side] =
+                SchemaExpression(schema, table, constraint.expressions.at(at).node(), prefix, "");
             expression = at + 1;
           }
         }

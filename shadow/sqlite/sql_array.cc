@@ -11,9 +11,7 @@ namespace {
 
 constexpr int kMaxDimensions = 6;
 
-bool IsRaw(Oid element) {
-  return IsInteger(element) || IsFloat(element) || element == oid::kBool;
-}
+bool IsRaw(Oid element) { return IsInteger(element) || IsFloat(element) || element == oid::kBool; }
 
 std::string ElementToJson(const SqlValue& value, Oid element) {
   if (IsFloat(element)) return ShowDouble(value.real);
@@ -66,7 +64,8 @@ class LiteralReader {
     }
     if (!Take('}')) return Malformed();
     // Every part of a dimension is as long as its first.
-    if (static_cast<size_t>(depth) > lengths_.size()) lengths_.resize(static_cast<size_t>(depth), 0);
+    if (static_cast<size_t>(depth) > lengths_.size())
+      lengths_.resize(static_cast<size_t>(depth), 0);
     size_t& length = lengths_[static_cast<size_t>(depth - 1)];
     if (length != 0 && length != count) return Malformed();
     length = count;

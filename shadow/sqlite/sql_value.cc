@@ -38,7 +38,8 @@ Result<SqlValue> ReadInteger(std::string_view given, Oid type) {
   }
   const int64_t limit = type == oid::kInt2 ? INT16_MAX : type == oid::kInt4 ? INT32_MAX : INT64_MAX;
   if (error == std::errc::result_out_of_range || value > limit || value < -limit - 1) {
-    return Problem{"22003", StrCat("value \"", given, "\" is out of range for type ", NameOf(type))};
+    return Problem{"22003",
+                   StrCat("value \"", given, "\" is out of range for type ", NameOf(type))};
   }
   return SqlValue::Integer(value);
 }
@@ -62,8 +63,8 @@ Result<SqlValue> ReadDouble(std::string_view given, bool single) {
   double value = 0;
   float small = 0;
   const char* end = text.data() + text.size();
-  const auto [stop, error] = single ? std::from_chars(text.data(), end, small)
-                                    : std::from_chars(text.data(), end, value);
+  const auto [stop, error] =
+      single ? std::from_chars(text.data(), end, small) : std::from_chars(text.data(), end, value);
   if (single) value = static_cast<double>(small);
   if (text.empty() || stop != end || error == std::errc::invalid_argument) {
     return Malformed(type, given);
@@ -119,7 +120,8 @@ Result<SqlValue> ReadBytea(std::string_view text) {
     } else if (i + 1 < text.size() && text[i + 1] == '\\') {
       bytes.push_back(text[++i]);
     } else if (i + 3 < text.size() && text[i + 1] >= '0' && text[i + 1] <= '3' &&
-               text[i + 2] >= '0' && text[i + 2] <= '7' && text[i + 3] >= '0' && text[i + 3] <= '7') {
+               text[i + 2] >= '0' && text[i + 2] <= '7' && text[i + 3] >= '0' &&
+               text[i + 3] <= '7') {
       bytes.push_back(static_cast<char>((text[i + 1] - '0') * 64 + (text[i + 2] - '0') * 8 +
                                         (text[i + 3] - '0')));
       i += 3;
@@ -193,7 +195,8 @@ Result<SqlValue> FitText(SqlValue value, Type type, bool assign) {
     const std::string_view kept = FirstCharacters(value.bytes, limit);
     const std::string_view rest = std::string_view(value.bytes).substr(kept.size());
     if (assign && rest.find_first_not_of(' ') != std::string_view::npos) {
-      return Problem{"22001", StrCat("value too long for type ", NameOf(type.oid), "(", limit, ")")};
+      return Problem{"22001",
+                     StrCat("value too long for type ", NameOf(type.oid), "(", limit, ")")};
     }
     value.bytes.resize(kept.size());
   } else if (type.oid == oid::kBpchar) {
@@ -210,8 +213,7 @@ Result<SqlValue> FitNumeric(SqlValue value, int32_t typmod) {
   const Decimal rounded = number->Rounded(scale);
   const Decimal limit = scale >= 0 ? Decimal::FromInteger(1) : Decimal();
   static_cast<void>(limit);
-  if (!number->finite() ||
-      (!rounded.zero() && rounded.IntegerDigits() > precision - scale) ||
+  if (!number->finite() || (!rounded.zero() && rounded.IntegerDigits() > precision - scale) ||
       (precision - scale < 0 && !rounded.zero() &&
        rounded.Abs().Compare(DivideToScale(Decimal::FromInteger(1),
                                            *Decimal::Parse(StrCat("1e", scale - precision)), scale,
@@ -313,7 +315,8 @@ std::string ShowReal(T value, int limit) {
   if (std::isinf(value)) return value < 0 ? "-Infinity" : "Infinity";
   if (std::isnan(value)) return "NaN";
   char buffer[64];
-  const auto end = std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
+  const auto end =
+      std::to_chars(buffer, buffer + sizeof buffer, value, std::chars_format::scientific);
   const std::string_view text(buffer, static_cast<size_t>(end.ptr - buffer));
   const size_t e = text.find('e');
   int exponent = 0;
@@ -331,7 +334,8 @@ std::string ShowReal(T value, int limit) {
     std::snprintf(buffer, sizeof buffer, "e%c%02d", exponent < 0 ? '-' : '+', std::abs(exponent));
     return out + buffer;
   }
-  if (exponent < 0) return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
+  if (exponent < 0)
+    return out + "0." + std::string(static_cast<size_t>(-exponent - 1), '0') + digits;
   const auto whole = static_cast<size_t>(exponent + 1);
   if (digits.size() <= whole) return out + digits + std::string(whole - digits.size(), '0');
   return out + digits.substr(0, whole) + "." + digits.substr(whole);
@@ -354,9 +358,11 @@ Result<std::string> ShowValue(const SqlValue& value, Oid type, const absl::TimeZ
     case oid::kInt8:
       return std::to_string(value.integer);
     case oid::kFloat4:
-      return ShowFloat(value.kind == SqlValue::Kind::integer ? static_cast<double>(value.integer) : value.real);
+      return ShowFloat(value.kind == SqlValue::Kind::integer ? static_cast<double>(value.integer)
+                                                             : value.real);
     case oid::kFloat8:
-      return ShowDouble(value.kind == SqlValue::Kind::integer ? static_cast<double>(value.integer) : value.real);
+      return ShowDouble(value.kind == SqlValue::Kind::integer ? static_cast<double>(value.integer)
+                                                              : value.real);
     case oid::kTime:
       return ShowTime(ReadTime(value.bytes).value);
     case oid::kTimestamp:
@@ -394,7 +400,8 @@ std::string LiteralOf(const SqlValue& value) {
         std::snprintf(text, sizeof text, "(%.1f)", value.real);
         return text;
       }
-      return StrCat("pg_ldexp(", static_cast<int64_t>(std::ldexp(mantissa, 53)), ",", exponent - 53, ")");
+      return StrCat("pg_ldexp(", static_cast<int64_t>(std::ldexp(mantissa, 53)), ",", exponent - 53,
+                    ")");
     }
     case SqlValue::Kind::text: {
       if (value.bytes.find('\0') == std::string::npos) return Quoted(value.bytes, '\'');

@@ -26,7 +26,8 @@ struct SqlValue {
   bool null() const { return kind == Kind::null; }
 };
 
-// An error of PostgreSQL's with its SQLSTATE; or a refusal: PostgreSQL may know what to do, we do not.
+// An error of PostgreSQL's with its SQLSTATE; or a refusal: PostgreSQL may know what to do, we do
+// not.
 struct Problem {
   static constexpr std::string_view kRefused = "refused";
   std::string sqlstate;
@@ -42,7 +43,8 @@ using Result = std::variant<T, Problem>;
 
 // A text as the type's input function reads it, its modifier applied as in a cast (`assign`: as in
 // an assignment, where a string that is too long is an error).
-Result<SqlValue> ReadValue(std::string_view text, Type type, const absl::TimeZone& zone, bool assign);
+Result<SqlValue> ReadValue(std::string_view text, Type type, const absl::TimeZone& zone,
+                           bool assign);
 // The modifier of a type applied to a value of it.
 Result<SqlValue> ApplyModifier(SqlValue value, Type type, bool assign);
 // As the type's output function prints it in DateStyle ISO; the value is not NULL.

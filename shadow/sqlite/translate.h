@@ -36,10 +36,10 @@ struct Translation {
   };
   Kind kind = Kind::refused;
   Problem problem;
-  std::string sql;                // of rows and command; parameters are ?1, ?2, ...
-  std::string verb;               // "SELECT", "INSERT 0", "UPDATE", "DELETE"; of schema: the whole tag
+  std::string sql;   // of rows and command; parameters are ?1, ?2, ...
+  std::string verb;  // "SELECT", "INSERT 0", "UPDATE", "DELETE"; of schema: the whole tag
   std::vector<ResultColumn> columns;
-  std::vector<Oid> parameters;    // types; 0: not used
+  std::vector<Oid> parameters;       // types; 0: not used
   std::vector<std::string> written;  // tables written, Table::key()
   // Of `schema`: run in order; then the new schema holds. `rebuilds`: foreign keys must be off.
   std::vector<std::string> scripts;
@@ -51,9 +51,9 @@ struct Translation {
 Translation Translate(std::string_view sql, const std::vector<Oid>& parameter_types,
                       const TranslateContext& context);
 
-// Scripts of TEMP triggers that hold up what the file's own schema cannot say (a CHECK with functions
-// of ours, a unique index over expressions); to be run on each connection that writes. First those
-// that drop the triggers of a table, if they are there.
+// Scripts of TEMP triggers that hold up what the file's own schema cannot say (a CHECK with
+// functions of ours, a unique index over expressions); to be run on each connection that writes.
+// First those that drop the triggers of a table, if they are there.
 std::vector<std::string> GuardScripts(const Schema& schema, const Table& table);
 
 }  // namespace pgparity::shadow::sqlite

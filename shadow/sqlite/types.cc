@@ -8,8 +8,8 @@ namespace {
 struct Known {
   Oid type, array;
   Storage storage;
-  const char* name;       // pg_type.typname
-  const char* sql_name;   // format_type()
+  const char* name;      // pg_type.typname
+  const char* sql_name;  // format_type()
 };
 
 constexpr Known kTypes[] = {
@@ -41,9 +41,9 @@ struct Alias {
   Oid type;
 };
 constexpr Alias kAliases[] = {
-    {"integer", oid::kInt4},      {"int", oid::kInt4},         {"bigint", oid::kInt8},
-    {"smallint", oid::kInt2},     {"boolean", oid::kBool},     {"real", oid::kFloat4},
-    {"decimal", oid::kNumeric},   {"character", oid::kBpchar}, {"char", oid::kBpchar},
+    {"integer", oid::kInt4},    {"int", oid::kInt4},         {"bigint", oid::kInt8},
+    {"smallint", oid::kInt2},   {"boolean", oid::kBool},     {"real", oid::kFloat4},
+    {"decimal", oid::kNumeric}, {"character", oid::kBpchar}, {"char", oid::kBpchar},
     {"float", oid::kFloat8},
 };
 
@@ -56,9 +56,7 @@ const Known* Find(Oid type) {
 
 }  // namespace
 
-bool IsInteger(Oid type) {
-  return type == oid::kInt2 || type == oid::kInt4 || type == oid::kInt8;
-}
+bool IsInteger(Oid type) { return type == oid::kInt2 || type == oid::kInt4 || type == oid::kInt8; }
 bool IsFloat(Oid type) { return type == oid::kFloat4 || type == oid::kFloat8; }
 bool IsNumber(Oid type) { return IsInteger(type) || IsFloat(type) || type == oid::kNumeric; }
 bool IsText(Oid type) {

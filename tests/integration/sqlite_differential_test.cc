@@ -17,7 +17,9 @@ const std::string kCorpus = std::string(PGPARITY_SOURCE_DIR) + "/tests/sqlite_co
 void MakeTables(SqliteDifferential* differential) {
   for (const std::string& statement : support::StatementsOf(kCorpus + "schema.sql")) {
     const auto kept = differential->Keep(statement);
-    ASSERT_EQ(kept.verdict, SqliteDifferential::Verdict::equal) << statement << "\n" << kept.sqlite << "\n" << kept.reason;
+    ASSERT_EQ(kept.verdict, SqliteDifferential::Verdict::equal) << statement << "\n"
+                                                                << kept.sqlite << "\n"
+                                                                << kept.reason;
   }
 }
 
@@ -28,13 +30,16 @@ TEST(SqliteDifferentialTest, NothingOfTheCorpusIsSilentlyWrong) {
   if (HasFatalFailure()) return;
   std::vector<std::string> files;
   for (const auto& entry : std::filesystem::directory_iterator(kCorpus)) {
-    if (entry.path().extension() == ".sql" && entry.path().filename() != "schema.sql") files.push_back(entry.path());
+    if (entry.path().extension() == ".sql" && entry.path().filename() != "schema.sql")
+      files.push_back(entry.path());
   }
   std::sort(files.begin(), files.end());
   for (const std::string& file : files) {
     SqliteDifferential::Tally tally;
-    for (const std::string& statement : support::StatementsOf(file)) tally.Add(statement, differential.Compare(statement));
-    std::printf("%s: %s\n", std::filesystem::path(file).filename().c_str(), tally.Summary().c_str());
+    for (const std::string& statement : support::StatementsOf(file))
+      tally.Add(statement, differential.Compare(statement));
+    std::printf("%s: %s\n", std::filesystem::path(file).filename().c_str(),
+                tally.Summary().c_str());
     for (const std::string& wrong : tally.wrongs) ADD_FAILURE() << wrong;
   }
 }

@@ -33,7 +33,9 @@ SqliteDifferential::SqliteDifferential(const std::string& postgres_url) : postgr
   if (!connection.ok()) std::abort();
   sqlite_ = *std::move(connection);
   sqlite_->session().collation = "C";
-  sqlite_->Script("CREATE TABLE pgparity_sequences (name TEXT PRIMARY KEY, value INTEGER, start INTEGER, increment INTEGER) STRICT");
+  sqlite_->Script(
+      "CREATE TABLE pgparity_sequences (name TEXT PRIMARY KEY, value INTEGER, start INTEGER, "
+      "increment INTEGER) STRICT");
   postgres_.Query("SET TimeZone = 'UTC'");
 }
 
@@ -41,7 +43,8 @@ void SqliteDifferential::Apply(const Translation& translation) {
   schema_ = translation.new_schema;
   for (const auto& [key, sequence] : schema_->sequences) {
     sqlite_->Run("INSERT OR IGNORE INTO pgparity_sequences VALUES (?1,NULL,?2,?3)",
-                 {SqlValue::Text(key), SqlValue::Integer(sequence.start), SqlValue::Integer(sequence.increment)});
+                 {SqlValue::Text(key), SqlValue::Integer(sequence.start),
+                  SqlValue::Integer(sequence.increment)});
   }
   for (const auto& [key, table] : schema_->tables)
     for (const std::string& guard : GuardScripts(*schema_, *table)) sqlite_->Script(guard);
@@ -54,8 +57,10 @@ SqliteDifferential::Outcome SqliteDifferential::Keep(const std::string& sql) {
   TranslateContext context;
   context.schema = schema_.get();
   const Translation translation = Translate(sql, {}, context);
-  if (translation.kind == Translation::Kind::refused || translation.kind == Translation::Kind::error) {
-    return {translation.kind == Translation::Kind::refused ? Verdict::refused : Verdict::wrong, translation.problem.message, ""};
+  if (translation.kind == Translation::Kind::refused ||
+      translation.kind == Translation::Kind::error) {
+    return {translation.kind == Translation::Kind::refused ? Verdict::refused : Verdict::wrong,
+            translation.problem.message, ""};
   }
   std::optional<Problem> problem;
   for (const std::string& script : translation.scripts) {
@@ -75,7 +80,8 @@ SqliteDifferential::Outcome SqliteDifferential::Keep(const std::string& sql) {
 
 void SqliteDifferential::CopyTable(const Table& table) {
   sqlite_->Script("PRAGMA foreign_keys=0; DELETE FROM " + QuoteName(table.file_name()));
-  const QueryResult rows = postgres_.Query(StrCat("SELECT * FROM ", QuoteName(table.schema), ".", QuoteName(table.name)));
+  const QueryResult rows = postgres_.Query(
+      StrCat("SELECT * FROM ", QuoteName(table.schema), ".", QuoteName(table.name)));
   std::string marks;
   for (size_t i = 0; i < table.columns.size(); ++i) marks += StrCat(i == 0 ? "?" : ",?", i + 1);
   for (const Row& row : rows.rows) {
@@ -86,22 +92,28 @@ void SqliteDifferential::CopyTable(const Table& table) {
         continue;
       }
       auto value = ReadValue(*row[i], table.columns[i].type, sqlite_->session().zone, false);
-      values.push_back(std::get_if<SqlValue>(&value) != nullptr ? std::get<SqlValue>(value) : SqlValue());
+      values.push_back(std::get_if<SqlValue>(&value) != nullptr ? std::get<SqlValue>(value)
+                                                                : SqlValue());
     }
-    if (auto problem = sqlite_->Run(StrCat("INSERT INTO ", QuoteName(table.file_name()), " VALUES (", marks, ")"), values)) {
+    if (auto problem = sqlite_->Run(
+            StrCat("INSERT INTO ", QuoteName(table.file_name()), " VALUES (", marks, ")"),
+            values)) {
       fprintf(stderr, "CopyTable %s: %s\n", table.name.c_str(), problem->message.c_str());
     }
   }
   sqlite_->Script("PRAGMA foreign_keys=1");
 }
 
-SqliteDifferential::Answer SqliteDifferential::RunPostgres(const std::string& sql, const std::vector<Cell>& parameters) {
+SqliteDifferential::Answer SqliteDifferential::RunPostgres(const std::string& sql,
+                                                           const std::vector<Cell>& parameters) {
   Answer answer;
   std::vector<const char*> values;
   for (const Cell& cell : parameters) values.push_back(cell ? cell->c_str() : nullptr);
-  PGresult* result = PQexecParams(postgres_.get(), sql.c_str(), static_cast<int>(values.size()), nullptr, values.data(), nullptr, nullptr, 0);
+  PGresult* result = PQexecParams(postgres_.get(), sql.c_str(), static_cast<int>(values.size()),
+                                  nullptr, values.data(), nullptr, nullptr, 0);
   if (PQresultStatus(result) == PGRES_TUPLES_OK || PQresultStatus(result) == PGRES_COMMAND_OK) {
-    for (int i = 0; i < PQnfields(result); ++i) answer.columns.push_back(StrCat(PQfname(result, i), " ", PQftype(result, i)));
+    for (int i = 0; i < PQnfields(result); ++i)
+      answer.columns.push_back(StrCat(PQfname(result, i), " ", PQftype(result, i)));
     answer.tag = PQcmdStatus(result);
     for (int r = 0; r < PQntuples(result); ++r) {
       Row& row = answer.rows.emplace_back();
@@ -117,31 +129,41 @@ SqliteDifferential::Answer SqliteDifferential::RunPostgres(const std::string& sq
   return answer;
 }
 
-SqliteDifferential::Answer SqliteDifferential::RunSqlite(const std::string& sql, const std::vector<Cell>& parameters, std::string* text) {
+SqliteDifferential::Answer SqliteDifferential::RunSqlite(const std::string& sql,
+                                                         const std::vector<Cell>& parameters,
+                                                         std::string* text) {
   Answer answer;
   TranslateContext context;
   context.schema = schema_.get();
   const Translation translation = Translate(sql, {}, context);
   *text = translation.sql;
   auto stop = [&](const Problem& problem) {
-    if (problem.refused()) answer.refused = problem.message;
-    else answer.sqlstate = problem.sqlstate;
+    if (problem.refused())
+      answer.refused = problem.message;
+    else
+      answer.sqlstate = problem.sqlstate;
     answer.message = problem.message;
     return answer;
   };
-  if (translation.kind == Translation::Kind::refused || translation.kind == Translation::Kind::error) return stop(translation.problem);
+  if (translation.kind == Translation::Kind::refused ||
+      translation.kind == Translation::Kind::error)
+    return stop(translation.problem);
   for (const ResultColumn& column : translation.columns) {
     uint32_t oid = column.type.oid;
     if (const UserType* user = IsUser(oid) ? schema_->FindType(oid) : nullptr) {
       uint32_t& known = oids_[user->name];
-      if (known == 0) known = static_cast<uint32_t>(std::stoul(postgres_.Query("SELECT '" + user->name + "'::regtype::oid").Scalar()));
+      if (known == 0)
+        known = static_cast<uint32_t>(
+            std::stoul(postgres_.Query("SELECT '" + user->name + "'::regtype::oid").Scalar()));
       oid = known;
     }
     answer.columns.push_back(StrCat(column.name, " ", oid));
   }
   std::vector<SqlValue> values;
   for (size_t i = 0; i < parameters.size(); ++i) {
-    const Oid type = i < translation.parameters.size() && translation.parameters[i] != 0 ? translation.parameters[i] : oid::kText;
+    const Oid type = i < translation.parameters.size() && translation.parameters[i] != 0
+                         ? translation.parameters[i]
+                         : oid::kText;
     if (!parameters[i]) {
       values.emplace_back();
       continue;
@@ -166,18 +188,23 @@ SqliteDifferential::Answer SqliteDifferential::RunSqlite(const std::string& sql,
         continue;
       }
       auto cell = ShowValue(row[i], translation.columns[i].type.oid, sqlite_->session().zone);
-      shown.emplace_back(std::get_if<std::string>(&cell) != nullptr ? std::get<std::string>(cell) : "?unshown");
+      shown.emplace_back(std::get_if<std::string>(&cell) != nullptr ? std::get<std::string>(cell)
+                                                                    : "?unshown");
     }
   });
   if (problem) return stop(*problem);
-  const size_t count = translation.verb == "SELECT" || !translation.columns.empty() ? answer.rows.size() : static_cast<size_t>(sqlite_->changes());
+  const size_t count = translation.verb == "SELECT" || !translation.columns.empty()
+                           ? answer.rows.size()
+                           : static_cast<size_t>(sqlite_->changes());
   answer.tag += StrCat(" ", count);
   return answer;
 }
 
-std::string SqliteDifferential::Difference(const Answer& a, const Answer& b, const std::string& sql) {
+std::string SqliteDifferential::Difference(const Answer& a, const Answer& b,
+                                           const std::string& sql) {
   if (a.sqlstate != b.sqlstate) {
-    return StrCat("SQLSTATE ", a.sqlstate.empty() ? "none" : a.sqlstate, " (", a.message, ") against ", b.sqlstate.empty() ? "none" : b.sqlstate, " (", b.message, ")");
+    return StrCat("SQLSTATE ", a.sqlstate.empty() ? "none" : a.sqlstate, " (", a.message,
+                  ") against ", b.sqlstate.empty() ? "none" : b.sqlstate, " (", b.message, ")");
   }
   if (!a.sqlstate.empty()) return "";
   if (a.columns != b.columns) {
@@ -187,12 +214,14 @@ std::string SqliteDifferential::Difference(const Answer& a, const Answer& b, con
     for (const auto& column : b.columns) text += " " + column;
     return text;
   }
-  if (a.tag != b.tag) return StrCat("tag ", a.tag, " against ", b.tag, Show(a.rows), "\n    --", Show(b.rows));
+  if (a.tag != b.tag)
+    return StrCat("tag ", a.tag, " against ", b.tag, Show(a.rows), "\n    --", Show(b.rows));
   std::vector<Row> x = a.rows, y = b.rows;
   std::sort(x.begin(), x.end());
   std::sort(y.begin(), y.end());
   if (x != y) return StrCat("rows:", Show(a.rows), "\n    --", Show(b.rows));
-  if (a.rows != b.rows && sql.find("ORDER BY") != std::string::npos && sql.find("-- ties") == std::string::npos) {
+  if (a.rows != b.rows && sql.find("ORDER BY") != std::string::npos &&
+      sql.find("-- ties") == std::string::npos) {
     return StrCat("order:", Show(a.rows), "\n    --", Show(b.rows));
   }
   return "";
@@ -201,27 +230,33 @@ std::string SqliteDifferential::Difference(const Answer& a, const Answer& b, con
 std::string SqliteDifferential::TablesDiffer() {
   for (const auto& [key, table] : schema_->tables) {
     if (table->view) continue;
-    Answer postgres = RunPostgres(StrCat("SELECT * FROM ", QuoteName(table->schema), ".", QuoteName(table->name)), {});
+    Answer postgres = RunPostgres(
+        StrCat("SELECT * FROM ", QuoteName(table->schema), ".", QuoteName(table->name)), {});
     std::vector<Row> rows;
-    sqlite_->Run(StrCat("SELECT * FROM ", QuoteName(table->file_name())), {}, [&](const std::vector<SqlValue>& row) {
-      Row& shown = rows.emplace_back();
-      for (size_t i = 0; i < row.size(); ++i) {
-        if (row[i].null()) {
-          shown.emplace_back();
-          continue;
-        }
-        auto cell = ShowValue(row[i], table->columns[i].type.oid, sqlite_->session().zone);
-        shown.emplace_back(std::get_if<std::string>(&cell) != nullptr ? std::get<std::string>(cell) : "?");
-      }
-    });
+    sqlite_->Run(
+        StrCat("SELECT * FROM ", QuoteName(table->file_name())), {},
+        [&](const std::vector<SqlValue>& row) {
+          Row& shown = rows.emplace_back();
+          for (size_t i = 0; i < row.size(); ++i) {
+            if (row[i].null()) {
+              shown.emplace_back();
+              continue;
+            }
+            auto cell = ShowValue(row[i], table->columns[i].type.oid, sqlite_->session().zone);
+            shown.emplace_back(
+                std::get_if<std::string>(&cell) != nullptr ? std::get<std::string>(cell) : "?");
+          }
+        });
     std::sort(rows.begin(), rows.end());
     std::sort(postgres.rows.begin(), postgres.rows.end());
-    if (rows != postgres.rows) return StrCat("table ", key, ":", Show(postgres.rows), "\n    --", Show(rows));
+    if (rows != postgres.rows)
+      return StrCat("table ", key, ":", Show(postgres.rows), "\n    --", Show(rows));
   }
   return "";
 }
 
-SqliteDifferential::Outcome SqliteDifferential::Compare(const std::string& sql, const std::vector<Cell>& parameters) {
+SqliteDifferential::Outcome SqliteDifferential::Compare(const std::string& sql,
+                                                        const std::vector<Cell>& parameters) {
   Outcome outcome;
   postgres_.Query("BEGIN");
   sqlite_->Script("SAVEPOINT d");
@@ -229,7 +264,8 @@ SqliteDifferential::Outcome SqliteDifferential::Compare(const std::string& sql, 
   const Answer sqlite = RunSqlite(sql, parameters, &outcome.sqlite);
   if (!sqlite.refused.empty()) {
     outcome = {Verdict::refused, sqlite.refused, outcome.sqlite};
-  } else if (postgres.sqlstate.starts_with("42") && postgres.sqlstate != sqlite.sqlstate && sqlite.sqlstate.empty()) {
+  } else if (postgres.sqlstate.starts_with("42") && postgres.sqlstate != sqlite.sqlstate &&
+             sqlite.sqlstate.empty()) {
     // What PostgreSQL's analysis finds fault with, ours need not: such a statement never writes.
     outcome = {Verdict::refused, "error of analysis " + postgres.sqlstate, outcome.sqlite};
   } else {
@@ -266,8 +302,9 @@ std::string SqliteDifferential::Tally::Summary() const {
     snprintf(text, sizeof text, "%.2f%%", 100.0 * static_cast<double>(n) / all);
     return std::string(text);
   };
-  std::string text = StrCat(equal + refused + wrong, " statements: translated and equal ", share(equal), ", refused ", share(refused),
-                            ", silently wrong ", share(wrong));
+  std::string text =
+      StrCat(equal + refused + wrong, " statements: translated and equal ", share(equal),
+             ", refused ", share(refused), ", silently wrong ", share(wrong));
   std::vector<std::pair<size_t, std::string>> sorted;
   for (const auto& [reason, count] : reasons) sorted.emplace_back(count, reason);
   std::sort(sorted.rbegin(), sorted.rend());

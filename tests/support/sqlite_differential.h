@@ -1,5 +1,5 @@
-// Runs a statement on PostgreSQL and, translated, on SQLite, and compares what both answered and what
-// they wrote.
+// Runs a statement on PostgreSQL and, translated, on SQLite, and compares what both answered and
+// what they wrote.
 #pragma once
 
 #include <map>
@@ -55,8 +55,10 @@ class SqliteDifferential {
   LibpqClient postgres_;
   TempDir dir_;
   std::unique_ptr<shadow::sqlite::Connection> sqlite_;
-  std::shared_ptr<const shadow::sqlite::Schema> schema_ = std::make_shared<shadow::sqlite::Schema>();
-  std::map<std::string, uint32_t> oids_;  // of types of the application's own, in PostgreSQL, by name
+  std::shared_ptr<const shadow::sqlite::Schema> schema_ =
+      std::make_shared<shadow::sqlite::Schema>();
+  std::map<std::string, uint32_t>
+      oids_;  // of types of the application's own, in PostgreSQL, by name
 };
 
 // Statements of a file, each ended by a ';' at a line's end. Lines of "-- " alone are comments.
