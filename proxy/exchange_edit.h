@@ -106,7 +106,7 @@ class ExchangeEdit {
   ~ExchangeEdit();
 
   // Rows of several databases are told apart by it.
-  void SetDatabase(std::string_view name) { database_ = context_->classes.Hash(name); }
+  void SetDatabase(std::string_view name);
   // As the login's ParameterStatus messages have it.
   void SetParameters(const std::map<std::string, std::string>& parameters);
   // The session is logged in, and its client has sent that much ahead.

@@ -1,5 +1,7 @@
 // Ordering `hold`: a whole exchange of one single-row autocommit write waits while another such
 // write on the same row is in flight.
+#include <xxhash.h>
+
 #include "protocol/wire.h"
 #include "proxy/exchange_edit.h"
 
@@ -23,6 +25,11 @@ std::optional<Frame> TakeFrame(std::string_view* rest) {
 
 }  // namespace
 
+// The same on every thread.
+void ExchangeEdit::SetDatabase(std::string_view name) {
+  database_ = XXH3_64bits(name.data(), name.size());
+}
+
 // Before the first message of an exchange: whether it has to wait, and is kept back with all that
 // follows.
 bool ExchangeEdit::WaitsForRow() {
@@ -38,6 +45,7 @@ bool ExchangeEdit::WaitsForRow() {
     context_->hold->counters.at_once.Add();
     return false;
   }
+  context_->hold->counters.waited.Add();
   wait_ = Wait::row;
   waits_since_ = stamp_;
   return true;
@@ -128,7 +136,7 @@ ExchangeEdit::Output ExchangeEdit::RowOver(bool has_row, Stamp stamp) {
   BeginOutput(stamp);
   HoldCounters& counters = context_->hold->counters;
   has_row_ = has_row;
-  (has_row ? counters.waited : counters.timed_out).Add();
+  if (!has_row) counters.timed_out.Add();
   counters.wait_ns.Add(stamp - waits_since_);
   wait_ = Wait::nothing;
   row_decided_ = true;

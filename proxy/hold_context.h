@@ -15,8 +15,8 @@ namespace pgparity::proxy {
 // Of autocommit writes. Written by one thread, read by any.
 struct HoldCounters {
   Counter at_once;    // held writes that did not wait
-  Counter waited;     // that did, and had their row in the end
-  Counter timed_out;  // that were sent after --hold-wait all the same
+  Counter waited;     // that began to
+  Counter timed_out;  // of those, sent after --hold-wait all the same
   Counter unknown;    // not held: the text was not known yet
   Counter wait_ns;    // all in all
 };

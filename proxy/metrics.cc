@@ -119,8 +119,8 @@ void AddTokens(const ForwarderCounters& f, Page* page) {
 
 void AddHolding(const ForwarderCounters& f, Page* page) {
   page->Counters("pgparity_held_writes_total",
-                 "Autocommit writes of one row under --ordering hold: sent at once, after a wait "
-                 "for another's, after --hold-wait all the same; or not known in time.",
+                 "Autocommit writes of one row under --ordering hold: sent at once; that waited "
+                 "for another's; of those, sent after --hold-wait all the same; not known in time.",
                  "outcome",
                  {{"at-once", f.held_at_once},
                   {"waited", f.held_waited},

@@ -17,7 +17,11 @@ class HoldTest : public EditTest {
     Take(edit_.LoggedIn("", 5));
     Know("UPDATE t SET v = 'x' WHERE id = 5", false);
     Know("UPDATE t SET v = $1 WHERE id = $2", true);
+    other_context_.hold = &hold_;
+    other_context_.offer = &offer_;
     other_session_.id = 2;
+    edit_.SetDatabase("d");
+    other_.SetDatabase("d");
     tap_.Opened(&other_session_, "info", false, 1);
     other_.SetParameters({{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}});
     other_.LoggedIn("", 5);
@@ -45,7 +49,8 @@ class HoldTest : public EditTest {
   HoldContext hold_{&rows_, &analyser_, [this](uint64_t id) { granted_.push_back(id); }, 1000};
   TapSession other_session_;
   Relay other_relay_{{1 << 20, 1 << 20}, &tap_, &other_session_};
-  ExchangeEdit other_{&other_relay_, &tap_, &other_session_, &context_};
+  EditContext other_context_;  // of another thread
+  ExchangeEdit other_{&other_relay_, &tap_, &other_session_, &other_context_};
   bool other_waits_ = false;
   Stamp later_ = 1'000'000;
 };
@@ -142,6 +147,7 @@ TEST_F(HoldTest, ASessionThatEndsLetsGo) {
     Relay relay({1 << 20, 1 << 20}, &tap_, &session);
     ExchangeEdit edit(&relay, &tap_, &session, &context_);
     edit.SetParameters({{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}});
+    edit.SetDatabase("d");
     edit.LoggedIn("", 5);
     EXPECT_EQ(edit.FromClient(kFive, 6).to_primary, kFive);
     Client(kFive);
@@ -156,6 +162,7 @@ TEST_F(HoldTest, ASessionThatEndsLetsGo) {
     Relay relay({1 << 20, 1 << 20}, &tap_, &session);
     ExchangeEdit edit(&relay, &tap_, &session, &context_);
     edit.SetParameters({{"client_encoding", "UTF8"}, {"standard_conforming_strings", "on"}});
+    edit.SetDatabase("d");
     edit.LoggedIn("", 5);
     EXPECT_EQ(edit.FromClient(kFive, 6).to_primary, "");
   }
@@ -183,6 +190,8 @@ TEST_F(HoldTest, NothingWaitsInATransactionOrBehindSomethingOrInSeveralPieces) {
 
 // The stamps of what waited are those of its being sent: its interval begins behind the other's.
 TEST_F(HoldTest, WhatWaitedIsRecordedWhenItGoesOn) {
+  Events();
+  events_.clear();
   Exchange(kFive, kFive);
   Other(kFive, true);
   EXPECT_EQ(Recorded("client"), kFive);
