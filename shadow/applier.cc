@@ -17,6 +17,8 @@ namespace {
 constexpr absl::Duration kFirstBackoff = absl::Milliseconds(100);
 constexpr absl::Duration kLastBackoff = absl::Seconds(5);
 constexpr absl::Duration kHousekeeping = absl::Milliseconds(200);
+// A status older than this is not of now.
+constexpr absl::Duration kSilent = absl::Milliseconds(500);
 // How long a drain waits for one more row to be settled.
 constexpr absl::Duration kSettle = absl::Seconds(20);
 // How long the applier lets its progress stay unsaved when nothing commits on the shadow.
@@ -106,8 +108,23 @@ void Applier::Wake() {
 }
 
 ApplierStatus Applier::status() const {
-  MutexLock lock(&mutex_);
-  return published_;
+  ApplierStatus status;
+  uint64_t done = 0;
+  absl::Time at;
+  {
+    MutexLock lock(&mutex_);
+    status = published_;
+    done = published_done_;
+    at = published_at_;
+  }
+  // The applier waits for the shadow (for a lock, in its connect): what came since is behind.
+  const absl::Duration silent = absl::Now() - at;
+  if (silent < kSilent || stop_) return status;
+  const uint64_t last = hooks_.last_ordinal();
+  status.lag_units = std::max(status.lag_units, last > done ? last - done : 0);
+  if (status.lag_units > 0)
+    status.lag_seconds = std::max(status.lag_seconds, absl::ToDoubleSeconds(silent));
+  return status;
 }
 
 absl::Status Applier::WaitFor(Position end, absl::Duration timeout) {
@@ -397,6 +414,8 @@ void Applier::PublishStatus(std::optional<Position> settled_to) {
   const size_t open = judge_.suspects()->open();
   MutexLock lock(&mutex_);
   published_ = std::move(status);
+  published_done_ = std::max(ordinal_done_, drained ? last : 0);
+  published_at_ = absl::Now();
   if (settled_to.has_value()) {
     settled_to_ = std::max(settled_to_.value_or(0), *settled_to);
     settling_idle_ = idle;

@@ -200,6 +200,8 @@ class Applier {
   // Everything before it is applied, compared and settled; nothing is known before the first
   // connection.
   std::optional<Position> settled_to_ ABSL_GUARDED_BY(mutex_);
+  uint64_t published_done_ ABSL_GUARDED_BY(mutex_) = 0;  // the newest ordinal done by then
+  absl::Time published_at_ ABSL_GUARDED_BY(mutex_) = absl::Now();
   bool settling_idle_ ABSL_GUARDED_BY(mutex_) = true;  // as of settled_to_
   size_t settling_open_ ABSL_GUARDED_BY(mutex_) = 0;
   std::atomic<bool> stop_{false};
