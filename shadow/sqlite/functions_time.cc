@@ -19,6 +19,16 @@ int64_t DayOf(int64_t us) {
   return us / kDayUs - (us % kDayUs < 0 ? 1 : 0);
 }
 
+// As json has it: the zone always with minutes (xsd:dateTime).
+Result<std::string> JsonTime(const SqlValue& value, Oid type, const absl::TimeZone& zone) {
+  Result<std::string> shown = ShowValue(value, type, zone);
+  auto* text = std::get_if<std::string>(&shown);
+  if (type != oid::kTimestamptz || text == nullptr || text->size() < 3) return shown;
+  const char sign = (*text)[text->size() - 3];
+  if (sign == '+' || sign == '-') *text += ":00";
+  return shown;
+}
+
 // pg_in(text, type, modifier)
 void In(Call& c) {
   c.ReturnResult(ReadValue(c.Text(0), {static_cast<Oid>(c.Int(1)), static_cast<int32_t>(c.Int(2))},
@@ -206,7 +216,7 @@ const std::vector<FunctionDefinition> kTimeFunctions = {
      }},
     {"pg_json_time", 2,
      [](Call& c) {
-       c.ReturnResult(ShowValue(c.Value(0), static_cast<Oid>(c.Int(1)), c.session().zone));
+       c.ReturnResult(JsonTime(c.Value(0), static_cast<Oid>(c.Int(1)), c.session().zone));
      },
      false, false},
 };
